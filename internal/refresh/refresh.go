@@ -1,0 +1,227 @@
+// Package refresh keeps one value that expires: fetched once for all who ask at the same time, renewed
+// before it ends, and served as long as it is valid when a renewal fails.
+package refresh
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// How early a value is renewed, and what a failed renewal costs (design: "Numbers that hold everywhere").
+// Both windows shrink with the value's lifetime, so that a short-lived value is not renewed without pause.
+const (
+	advisoryWindow  = 5 * time.Minute // renewed in the background; nobody waits
+	mandatoryWindow = time.Minute     // renewed while callers wait
+	advisoryShare   = 2               // at most 1/2 of the lifetime
+	mandatoryShare  = 10              // at most 1/10 of the lifetime
+	retryMin        = 5 * time.Minute // a failed renewal is tried again after a random time
+	retryMax        = 10 * time.Minute
+	retryFloor      = time.Second // however little is left
+	renewalLimit    = time.Minute // one renewal in the background
+	expiredPause    = time.Second // between fetches from a source that answers with expired values
+)
+
+// Fetch brings a new value and the time it expires; the zero time means never. prev is the value that is
+// to be renewed, nil at first. Its context is detached from the callers': it ends when none of them waits
+// any more.
+type Fetch[T any] func(ctx context.Context, prev *T) (T, time.Time, error)
+
+// Value is one expiring value. The zero Value is empty and ready; it must not be copied.
+type Value[T any] struct {
+	current atomic.Pointer[entry[T]]
+
+	mu     sync.Mutex
+	flight *flight[T] // the fetch under way, nil if none
+}
+
+// entry is immutable; a change of plan is a new entry.
+type entry[T any] struct {
+	value   T
+	expires int64 // wall clock, Unix nanoseconds, or never
+	must    int64 // from here on callers wait for the renewal
+	next    int64 // until here the value is served without a further thought
+}
+
+const never = math.MaxInt64
+
+// flight is one fetch and those who wait for it.
+type flight[T any] struct {
+	done    chan struct{}
+	cancel  context.CancelFunc
+	waiters int // guarded by Value.mu; the last one to leave cancels the flight
+
+	value T // valid once done is closed
+	err   error
+}
+
+// errAborted is what the waiters of a fetch get that ended without returning (runtime.Goexit).
+var errAborted = errors.New("the fetch was aborted")
+
+// Fresh returns the value if there is nothing to be done about it yet, else nil. What it points to must not
+// be changed. This is the path of nearly every call, so it allocates nothing.
+func (v *Value[T]) Fresh() *T {
+	if e := v.current.Load(); e != nil && (e.next == never || wall() < e.next) {
+		return &e.value
+	}
+	return nil
+}
+
+// Get returns the value, fetching it first if need be. It fails if there is no valid value and the fetch
+// fails, or with ctx's error if ctx ends before the fetch does.
+func (v *Value[T]) Get(ctx context.Context, fetch Fetch[T]) (T, error) {
+	if value := v.Fresh(); value != nil {
+		return *value, nil
+	}
+	return v.get(ctx, fetch)
+}
+
+// Forget drops the value. A fetch under way still answers those who wait for it, and is not kept.
+func (v *Value[T]) Forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.current.Store(nil)
+	v.flight = nil
+}
+
+func (v *Value[T]) get(ctx context.Context, fetch Fetch[T]) (T, error) {
+	v.mu.Lock()
+	e, now := v.current.Load(), wall()
+	switch {
+	case e != nil && now < e.next: // somebody was faster
+		v.mu.Unlock()
+		return e.value, nil
+	case e != nil && now < e.must:
+		if v.flight == nil {
+			v.launch(ctx, e, fetch, true)
+		}
+		v.mu.Unlock()
+		return e.value, nil
+	}
+	f := v.flight
+	if f == nil {
+		if ctx.Done() == nil { // a caller that cannot leave may as well do the work
+			f = v.newFlight(func() {})
+			f.waiters++
+			v.mu.Unlock()
+			v.run(ctx, f, e, fetch)
+			return v.result(f, e)
+		}
+		f = v.launch(ctx, e, fetch, false)
+	}
+	f.waiters++
+	v.mu.Unlock()
+
+	select {
+	case <-f.done:
+		return v.result(f, e)
+	case <-ctx.Done():
+		v.leave(f)
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// result is what a waiter of f gets: the new value, or the old one as long as it is valid.
+func (v *Value[T]) result(f *flight[T], old *entry[T]) (T, error) {
+	if f.err != nil && old != nil && wall() < old.expires {
+		return old.value, nil
+	}
+	return f.value, f.err
+}
+
+func (v *Value[T]) newFlight(cancel context.CancelFunc) *flight[T] {
+	f := &flight[T]{done: make(chan struct{}), cancel: cancel, err: errAborted}
+	v.flight = f
+	return f
+}
+
+// launch starts a fetch that no single caller can end. In the background nobody waits for it, and a limit
+// ends it.
+func (v *Value[T]) launch(ctx context.Context, old *entry[T], fetch Fetch[T], background bool) *flight[T] {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	f := v.newFlight(cancel)
+	if background {
+		f.waiters++ // itself, so that a caller who joins and leaves does not end it
+		ctx, f.cancel = context.WithTimeout(ctx, renewalLimit)
+	}
+	go func() {
+		defer cancel()
+		v.run(ctx, f, old, fetch)
+	}()
+	return f
+}
+
+func (v *Value[T]) run(ctx context.Context, f *flight[T], old *entry[T], fetch Fetch[T]) {
+	var expires time.Time
+	defer func() { // even if fetch never returns
+		v.mu.Lock()
+		if v.flight == f { // else it was forgotten meanwhile
+			v.flight = nil
+			if f.err == nil {
+				v.current.Store(newEntry(f.value, expires))
+			} else if old != nil {
+				v.current.Store(old.afterFailure())
+			}
+		}
+		v.mu.Unlock()
+		f.cancel()
+		close(f.done)
+	}()
+	var prev *T
+	if old != nil {
+		prev = &old.value
+	}
+	f.value, expires, f.err = fetch(ctx, prev)
+}
+
+// leave takes one waiter from f. When nobody is left, nobody needs the answer.
+func (v *Value[T]) leave(f *flight[T]) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if f.waiters--; f.waiters > 0 {
+		return
+	}
+	f.cancel()
+	if v.flight == f {
+		v.flight = nil // the next caller starts afresh
+	}
+}
+
+func newEntry[T any](value T, expires time.Time) *entry[T] {
+	if expires.IsZero() {
+		return &entry[T]{value: value, expires: never, must: never, next: never}
+	}
+	now, end := wall(), expires.UnixNano()
+	life := end - now
+	if life <= 0 {
+		pause := now + int64(expiredPause)
+		return &entry[T]{value: value, expires: end, must: pause, next: pause}
+	}
+	return &entry[T]{
+		value:   value,
+		expires: end,
+		must:    end - min(int64(mandatoryWindow), life/mandatoryShare),
+		next:    end - min(int64(advisoryWindow), life/advisoryShare),
+	}
+}
+
+// afterFailure is the same value with a later next try: a random time away, or half of what is left to
+// serve if that is sooner. The value is never served past its own expiry.
+func (e *entry[T]) afterFailure() *entry[T] {
+	now := wall()
+	left := e.expires - now
+	if left <= 0 {
+		return e
+	}
+	wait := int64(retryMin) + rand.Int64N(int64(retryMax-retryMin))
+	again := min(now+max(int64(retryFloor), min(wait, left/2)), e.expires)
+	return &entry[T]{value: e.value, expires: e.expires, must: max(e.must, again), next: again}
+}
+
+// wall is the wall clock without its monotonic reading: a suspended machine's credentials go on expiring.
+func wall() int64 { return time.Now().UnixNano() }
