@@ -1,0 +1,348 @@
+package providers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/credchain/credchain"
+	"github.com/credchain/credchain/internal/backoff"
+	"github.com/credchain/credchain/internal/wire"
+)
+
+// Container asks the endpoint that ECS and EKS Pod Identity give to a container, named by
+// AWS_CONTAINER_CREDENTIALS_RELATIVE_URI (a path at 169.254.170.2) or, if that is unset,
+// AWS_CONTAINER_CREDENTIALS_FULL_URI. The request carries the content of the file that
+// AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names, read anew each time, or else
+// AWS_CONTAINER_AUTHORIZATION_TOKEN.
+//
+// It is configured when one of the two URIs is set; from then on every failure is an error. Without TLS
+// only the host's own addresses are asked: loopback, 169.254.170.2, 169.254.170.23 and fd00:ec2::23, as in
+// every AWS SDK. A request has 5 seconds, and there are at most 3.
+type Container struct {
+	System System // zero: the real machine
+
+	once       sync.Once
+	plain, tls http.RoundTripper
+}
+
+var _ credchain.Detector = (*Container)(nil)
+
+const (
+	relativeURI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+	fullURI     = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+	tokenFile   = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+	tokenValue  = "AWS_CONTAINER_AUTHORIZATION_TOKEN"
+
+	ecsEndpoint = "http://169.254.170.2"
+
+	containerConnect = time.Second
+	containerAnswer  = 5 * time.Second
+	maxToken         = 16 << 10
+)
+
+var errContainer = absent("neither %s nor %s is set", relativeURI, fullURI)
+
+// Name returns "container".
+func (c *Container) Name() string { return "container" }
+
+// Detect tells which endpoint would be asked. A URI that may not be asked is an error.
+func (c *Container) Detect(context.Context) (credchain.Evidence, error) {
+	u, from, err := c.endpoint()
+	if !from.set() {
+		return credchain.Evidence{}, errContainer
+	}
+	ev := credchain.Evidence{Origins: []credchain.Origin{from.origin}, Temporary: true}
+	if err != nil {
+		return ev, err
+	}
+	ev.Summary = "the container's role at " + shown(u)
+	token := c.System.first(tokenFile, tokenValue)
+	if token.set() {
+		ev.Origins = append(ev.Origins, token.origin)
+	}
+	ev.Warnings = trimmedWarnings(from, token)
+	return ev, nil
+}
+
+// Retrieve asks the endpoint. The credentials expire when the endpoint says so.
+func (c *Container) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	u, from, err := c.endpoint()
+	switch {
+	case !from.set():
+		return aws.Credentials{}, errContainer
+	case err != nil:
+		return aws.Credentials{}, err
+	}
+	if err := c.checkHost(ctx, u, from); err != nil {
+		return aws.Credentials{}, err
+	}
+	c.once.Do(c.connect)
+	var creds aws.Credentials
+	err = backoff.Policy{}.Do(ctx, func(ctx context.Context) error {
+		creds, err = c.fetch(ctx, u)
+		return err
+	})
+	if err != nil {
+		return aws.Credentials{}, &failure{what: fmt.Sprintf("the container endpoint %s (%s) gave no credentials", shown(u), from.where()), err: err}
+	}
+	return creds, nil
+}
+
+// connect makes the transports. The one without TLS refuses a foreign address once more when it connects, so
+// that a name cannot change its meaning after it was checked.
+func (c *Container) connect() {
+	if c.System.Transport != nil {
+		c.plain, c.tls = c.System.Transport, c.System.Transport
+		return
+	}
+	plain := wire.NewTransport(containerConnect)
+	plain.DialContext = (&net.Dialer{Timeout: containerConnect, Control: func(_, address string, _ syscall.RawConn) error {
+		if ap, err := netip.ParseAddrPort(address); err != nil || !ownAddress(ap.Addr()) {
+			return fmt.Errorf("%s is not an address of this host", address)
+		}
+		return nil
+	}}).DialContext
+	plain.Proxy = nil
+	c.plain, c.tls = plain, wire.NewTransport(containerConnect)
+}
+
+// endpoint returns the address to ask and the variable that gives it.
+func (c *Container) endpoint() (*url.URL, setting, error) {
+	from := c.System.first(relativeURI, fullURI)
+	if !from.set() {
+		return nil, from, nil
+	}
+	if err := from.check(); err != nil {
+		return nil, from, err
+	}
+	raw := from.value
+	if from.name == relativeURI || from.name == "aws.containerCredentialsPath" {
+		if !strings.HasPrefix(raw, "/") {
+			return nil, from, &failure{what: from.where() + " does not begin with /", remedy: "for a whole URL there is " + fullURI}
+		}
+		raw = ecsEndpoint + raw
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return nil, from, &failure{what: from.where() + " is no URL"} // the parser's error quotes it
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return nil, from, &failure{what: from.where() + " is no http or https URL with a host"}
+	case u.User != nil:
+		return nil, from, &failure{what: from.where() + " holds a user name or password", remedy: "use " + tokenValue + " instead"}
+	}
+	return u, from, nil
+}
+
+// checkHost keeps a request without TLS on this host. Of a name all addresses must be the host's own.
+func (c *Container) checkHost(ctx context.Context, u *url.URL, from setting) error {
+	if u.Scheme == "https" {
+		return nil
+	}
+	host := u.Hostname()
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if ownAddress(ip) {
+			return nil
+		}
+		return hostRefused(host, from)
+	}
+	addresses, err := c.System.lookupHost(ctx, host)
+	if err != nil {
+		return &failure{what: fmt.Sprintf("the host of %s cannot be looked up", from.where()), err: err}
+	}
+	for _, a := range addresses {
+		if ip, err := netip.ParseAddr(a); err != nil || !ownAddress(ip) {
+			return hostRefused(host+", which is "+a, from)
+		}
+	}
+	if len(addresses) == 0 {
+		return hostRefused(host+", which has no address", from)
+	}
+	return nil
+}
+
+func hostRefused(host string, from setting) error {
+	return &failure{
+		what:   fmt.Sprintf("%s names the host %s, which is not asked without TLS", from.where(), host),
+		remedy: "use https, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]",
+	}
+}
+
+func ownAddress(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	if ip.IsLoopback() {
+		return true
+	}
+	switch ip.WithZone("").String() {
+	case "169.254.170.2", "169.254.170.23", "fd00:ec2::23":
+		return true
+	}
+	return false
+}
+
+// fetch makes one request.
+func (c *Container) fetch(ctx context.Context, u *url.URL) (aws.Credentials, error) {
+	ctx, cancel := context.WithTimeout(ctx, containerAnswer)
+	defer cancel()
+	token, err := c.token()
+	if err != nil {
+		return aws.Credentials{}, backoff.Permanent(err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return aws.Credentials{}, backoff.Permanent(err)
+	}
+	r.Header.Set("Accept", "application/json")
+	if token != "" {
+		r.Header.Set("Authorization", token)
+	}
+	transport := c.tls
+	if u.Scheme == "http" {
+		transport = c.plain
+	}
+	resp, err := wire.Do(transport, r)
+	if err != nil {
+		return aws.Credentials{}, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return aws.Credentials{}, refusal(resp, token)
+	}
+	return containerCredentials(resp.Body)
+}
+
+// token returns what the Authorization header carries, "" if nothing is configured.
+func (c *Container) token() (string, error) {
+	if f := c.System.variable(tokenFile); f.set() {
+		if err := f.check(); err != nil {
+			return "", err
+		}
+		token, err := c.System.readToken(f)
+		if err == nil && token == "" {
+			err = &failure{what: f.value + " (" + f.where() + ") is empty", remedy: "wait for the agent to write it, or restart the container"}
+		}
+		return token, err
+	}
+	t := c.System.variable(tokenValue)
+	return t.value, t.check()
+}
+
+// readToken reads a file that holds one line, with or without its line end.
+func (s *System) readToken(f setting) (string, error) {
+	r, err := s.open(f.value)
+	if err != nil {
+		return "", &failure{what: f.where(), err: err}
+	}
+	defer r.Close()
+	raw, err := io.ReadAll(io.LimitReader(r, maxToken+1))
+	if err != nil {
+		return "", &failure{what: f.where(), err: err}
+	}
+	if len(raw) > maxToken {
+		return "", &failure{what: fmt.Sprintf("%s (%s) is longer than a token's 16 KiB", f.value, f.where())}
+	}
+	token := strings.TrimSpace(string(raw))
+	if strings.IndexFunc(token, isControl) >= 0 {
+		return "", &failure{what: fmt.Sprintf("%s (%s) holds more than one line, or a control character", f.value, f.where())}
+	}
+	return token, nil
+}
+
+// containerCredentials reads the endpoint's document.
+func containerCredentials(body []byte) (aws.Credentials, error) {
+	var d struct {
+		AccessKeyId, SecretAccessKey, Token, AccountId string // spelled as on the wire
+		Expiration                                     string
+	}
+	if err := json.Unmarshal(body, &d); err != nil {
+		return aws.Credentials{}, errors.New("the answer is no JSON document of credentials") // the parser's error could quote it
+	}
+	for _, field := range [...]struct{ name, value string }{
+		{"AccessKeyId", d.AccessKeyId}, {"SecretAccessKey", d.SecretAccessKey}, {"Token", d.Token}, {"Expiration", d.Expiration},
+	} {
+		if field.value == "" { // all four, as the AWS CLI has it: these are a role's credentials
+			return aws.Credentials{}, fmt.Errorf("the answer has no %s", field.name)
+		}
+	}
+	end, err := time.Parse(time.RFC3339, d.Expiration)
+	if err != nil {
+		return aws.Credentials{}, errors.New("the answer's Expiration is no RFC 3339 time")
+	}
+	return aws.Credentials{
+		AccessKeyID:     d.AccessKeyId,
+		SecretAccessKey: d.SecretAccessKey,
+		SessionToken:    d.Token,
+		AccountID:       d.AccountId,
+		Source:          "Container",
+		CanExpire:       true,
+		Expires:         end,
+	}, nil
+}
+
+// refusedError is an answer other than 200.
+type refusedError struct {
+	status        int
+	code, message string
+}
+
+func (e *refusedError) Error() string {
+	s := fmt.Sprintf("HTTP %d", e.status)
+	for _, part := range [...]string{e.code, e.message} {
+		if part != "" {
+			s += ": " + part
+		}
+	}
+	return s
+}
+
+// HTTPStatusCode and ErrorCode are what the retryer classifies by.
+func (e *refusedError) HTTPStatusCode() int { return e.status }
+func (e *refusedError) ErrorCode() string   { return e.code }
+
+// refusal reads code and message of an error answer, the two fields that the ECS agent and the EKS agent give.
+// They are shown without the token, should the service repeat it.
+func refusal(resp *wire.Response, token string) error {
+	var d struct{ Code, Message string }
+	_ = json.Unmarshal(resp.Body, &d) // any other body says nothing that may be shown
+	if len(token) >= 4 {              // a shorter one is no secret, and its letters are in every word
+		d.Code, d.Message = strings.ReplaceAll(d.Code, token, "TOKEN"), strings.ReplaceAll(d.Message, token, "TOKEN")
+	}
+	err := error(&refusedError{resp.StatusCode, oneLine(d.Code), oneLine(d.Message)})
+	if after, ok := backoff.RetryAfter(resp.Header); ok {
+		err = backoff.After(after, err)
+	}
+	return err
+}
+
+// oneLine makes a service's words fit for an error: printable, and not long.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if isControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > 200 {
+		s = strings.ToValidUTF8(s[:200], "") + "…"
+	}
+	return s
+}
+
+// shown is a URL without what could be a secret.
+func shown(u *url.URL) string {
+	s := *u
+	s.User, s.RawQuery, s.Fragment = nil, "", ""
+	return s.String()
+}

@@ -1,0 +1,74 @@
+package providers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/credchain/credchain"
+)
+
+// ErrNoRegion says that no source gives a region, and that the program does not want a default.
+var ErrNoRegion = errors.New("no region is configured: set AWS_REGION, or region in the profile")
+
+const defaultRegion = "us-east-1"
+
+// Region returns the region and where it comes from: the Config, AWS_REGION, AWS_DEFAULT_REGION, region in
+// the active profile, the instance's own region if the credentials are the instance's, else us-east-1, whose
+// origin is the key "default". It reads the profile and asks the metadata service only if it has to.
+//
+// It fails if the profile cannot be read, and with [ErrNoRegion] if NoDefaultRegion is set and nothing
+// else gives one.
+func Region(ctx context.Context, c Config) (string, credchain.Origin, error) {
+	l := newLinks(c)
+	region := setting{value: c.Region, name: "the region", origin: credchain.Origin{Flag: c.flag("region")}}
+	if !region.set() {
+		region = l.sys.first("AWS_REGION", "AWS_DEFAULT_REGION")
+	}
+	if !region.set() {
+		p, err := l.shared.load(ctx)
+		if err != nil {
+			return "", credchain.Origin{}, err
+		}
+		region = p.get("region")
+	}
+	if region.set() {
+		return region.value, region.origin, region.check()
+	}
+	if name, origin := l.instanceRegion(ctx, Default(c)); name != "" {
+		return name, origin, nil
+	}
+	if c.NoDefaultRegion {
+		return "", credchain.Origin{}, ErrNoRegion
+	}
+	return defaultRegion, credchain.Origin{Key: "default"}, nil
+}
+
+// instanceRegion asks the metadata service for its region if no link before the instance profile is
+// configured. A service that is not there has no region.
+func (l *links) instanceRegion(ctx context.Context, chain *credchain.Chain) (string, credchain.Origin) {
+	for _, p := range chain.Providers {
+		if d, ok := p.(*InstanceProfile); ok {
+			m, client, err := d.connect(ctx)
+			if err != nil {
+				return "", credchain.Origin{}
+			}
+			region, err := client.Region(ctx)
+			if err != nil {
+				return "", credchain.Origin{}
+			}
+			return region, credchain.Origin{URL: m.url()}
+		}
+		if _, err := p.(credchain.Detector).Detect(ctx); !errors.Is(err, credchain.ErrNotConfigured) {
+			return "", credchain.Origin{}
+		}
+	}
+	return "", credchain.Origin{}
+}
+
+// ProfileName returns the name of the active profile and who chose it; the origin of an unchosen "default" is
+// the key "default". It reads no file.
+func ProfileName(c Config) (string, credchain.Origin) {
+	l := newLinks(c)
+	choice, _ := l.shared.selected()
+	return choice.value, choice.origin
+}

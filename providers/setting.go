@@ -1,0 +1,128 @@
+package providers
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/credchain/credchain"
+)
+
+// setting is one value and where it was found. The zero setting is unset.
+type setting struct {
+	value   string
+	name    string // as it is spelled where it was found
+	origin  credchain.Origin
+	trimmed bool // there were blanks around it
+}
+
+func (s setting) set() bool { return s.value != "" }
+
+// where says in words where the setting is: the variable alone, or the key with its file and line.
+func (s setting) where() string {
+	switch {
+	case s.origin.File != "":
+		return s.name + " (" + s.origin.String() + ")"
+	case s.origin.Env != "":
+		return s.origin.String()
+	}
+	return s.name
+}
+
+// variable returns an environment variable. For a Java order a system property comes first, as in the JVM.
+func (s *System) variable(name string) setting {
+	if s.properties != nil {
+		if p := s.properties.forVariable(name); p.set() {
+			return p
+		}
+	}
+	return trimmedSetting(s.getenv(name), name, credchain.Origin{Env: name})
+}
+
+// trimmedSetting is the setting without the blanks around it; a blank one is unset.
+func trimmedSetting(raw, name string, origin credchain.Origin) setting {
+	value := strings.TrimSpace(raw)
+	if value == "" {
+		return setting{}
+	}
+	return setting{value: value, name: name, origin: origin, trimmed: value != raw}
+}
+
+// first returns the first of several variables that is set.
+func (s *System) first(names ...string) setting {
+	for _, n := range names {
+		if v := s.variable(n); v.set() {
+			return v
+		}
+	}
+	return setting{}
+}
+
+// check refuses a value that cannot be meant: nothing AWS knows has a control character in it, and such a
+// character would end a header line, a file name or a terminal's patience.
+func (s setting) check() error {
+	if i := strings.IndexFunc(s.value, isControl); i >= 0 {
+		why := "a control character"
+		if s.value[i] == '\n' {
+			why = "a line break"
+		}
+		return &failure{what: s.where() + " holds " + why, remedy: s.controlRemedy()}
+	}
+	return nil
+}
+
+func (s setting) controlRemedy() string {
+	if s.origin.File != "" {
+		return "in these files an indented line continues the value of the line above"
+	}
+	return "set it again without that character"
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// trimmedWarnings warns of the settings that had blanks around them: other SDKs may take them as they are.
+func trimmedWarnings(settings ...setting) []credchain.Warning {
+	var all []credchain.Warning
+	for _, s := range settings {
+		if s.trimmed {
+			all = append(all, credchain.Warning{Code: "blanks-trimmed",
+				Message: s.where() + " has blanks or a line end around its value, which were dropped"})
+		}
+	}
+	return all
+}
+
+// flag reads a setting that is true or false in any case. Anything else is an error: the settings read
+// so turn protections on, and a misspelt one must not leave them off.
+func (s setting) flag() (bool, error) {
+	switch strings.ToLower(s.value) {
+	case "true":
+		return true, nil
+	case "", "false":
+		return false, nil
+	}
+	return false, &failure{what: fmt.Sprintf("%s is %q, which is neither true nor false", s.where(), s.value)}
+}
+
+// failure is an error with advice. It never wraps ErrNotConfigured by itself.
+type failure struct {
+	what   string
+	remedy string
+	err    error
+}
+
+func (f *failure) Error() string {
+	if f.err != nil {
+		return f.what + ": " + f.err.Error()
+	}
+	return f.what
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+// Remedy says what to do; the report and the chain's error show it.
+func (f *failure) Remedy() string { return f.remedy }
+
+// absent returns the error of a link with nothing to try.
+func absent(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, credchain.ErrNotConfigured)...)
+}
