@@ -1,0 +1,129 @@
+//go:build unix
+
+package main
+
+import "fmt"
+
+// target is one thing to reach. Required ones are ratios or counts, which hold on any machine, and -check
+// asserts them; goals are shown only.
+type target struct {
+	what     string
+	value    float64
+	limit    float64
+	format   func(float64) string
+	atLeast  bool
+	required bool
+}
+
+func (t target) met() bool {
+	if t.atLeast {
+		return t.value >= t.limit
+	}
+	return t.value <= t.limit
+}
+
+func times(v float64) string    { return fmt.Sprintf("%.3g ×", v) }
+func count(v float64) string    { return fmt.Sprintf("%.0f", v) }
+func kib(v float64) string      { return fmt.Sprintf("%.0f KiB", v/(1<<10)) }
+func mib(v float64) string      { return fmt.Sprintf("%.1f MiB", v/(1<<20)) }
+func megabyte(v float64) string { return fmt.Sprintf("%.2f MB", v/1e6) }
+
+// required are the targets of this version, which -check asserts.
+func (m *measured) required() []target {
+	const env, file, keys = "Cold/environment", "Cold/file-10000", "Cold/env-with-10000-on-disk"
+	return []target{
+		{what: "environment: faster than the SDK", value: 1 / m.ratio(env, ours, sdk), limit: 10, format: times, atLeast: true, required: true},
+		{what: "10,000 profiles: to the bare read-and-scan", value: m.ratio(file, ours, floor), limit: 2.5, format: times, required: true},
+		{what: "10,000 profiles: faster than the SDK", value: 1 / m.ratio(file, ours, sdk), limit: 15, format: times, atLeast: true, required: true},
+		{what: "10,000 profiles: allocations", value: m.best(file, ours, allocations), limit: 200, format: count, required: true},
+		// No file may be opened; a test of the library counts that. Reading these would take a hundred times as long.
+		{what: "environment's keys, 10,000 profiles on disk: to none on disk", value: m.best(keys, ours, nanoseconds) / m.best(env, ours, nanoseconds), limit: 2, format: times, required: true},
+		{what: "container: to the bare round trip", value: m.ratio("Cold/container", ours, floor), limit: 1.15, format: times, required: true},
+		{what: "IMDS: to three bare round trips", value: m.ratio("Cold/imds", ours, floor), limit: 1.15, format: times, required: true},
+	}
+}
+
+// goals are the rest of the targets; those with absolute times mean a machine as fast as the one that they
+// were set on.
+func (m *measured) goals() []target {
+	const env = "Cold/environment"
+	goals := []target{
+		{what: "environment: time", value: m.best(env, ours, nanoseconds), limit: 1500, format: duration},
+		{what: "environment: time, later", value: m.best(env, ours, nanoseconds), limit: 1000, format: duration},
+		{what: "environment: allocations", value: m.best(env, ours, allocations), limit: 8, format: count},
+	}
+	for _, file := range []struct {
+		row   string
+		limit float64
+	}{{"Cold/file-1", 1.4}, {"Cold/file-100", 2}, {"Cold/file-1000", 2}, {"Cold/file-10000", 2}, {"Cold/file-50000", 2}} {
+		goals = append(goals, target{what: file.row + ": to the floor", value: m.ratio(file.row, ours, floor), limit: file.limit, format: times})
+	}
+	goals = append(goals,
+		target{what: "Cold/file-1000: allocations", value: m.best("Cold/file-1000", ours, allocations), limit: 100, format: count},
+		target{what: "Cold/file-10000: allocations", value: m.best("Cold/file-10000", ours, allocations), limit: 100, format: count},
+		target{what: "Cold/file-10000: allocated", value: m.best("Cold/file-10000", ours, allocated), limit: 256 << 10, format: kib},
+		target{what: "Cold/container: to the floor", value: m.ratio("Cold/container", ours, floor), limit: 1.1, format: times},
+		target{what: "Cold/imds: to the floor", value: m.ratio("Cold/imds", ours, floor), limit: 1.1, format: times},
+	)
+	for _, row := range []string{"Warm/expiring/serial", "Warm/expiring/parallel"} {
+		goals = append(goals,
+			target{what: row + ": to the wall-clock floor", value: m.ratio(row, ours, floor), limit: 1.2, format: times},
+			target{what: row + ": allocations", value: m.best(row, ours, allocations), limit: 0, format: count})
+	}
+	goals = append(goals,
+		target{what: "Warm/static/serial: time", value: m.best("Warm/static/serial", ours, nanoseconds), limit: 10, format: duration})
+
+	all, some, none := m.program[ours], m.program[named], m.program[empty]
+	if all.size == 0 {
+		return goals
+	}
+	goals = append(goals,
+		target{what: "binary: more than the empty one", value: all.size - none.size, limit: 1e6, format: megabyte},
+		target{what: "binary, two named links: more than the empty one", value: some.size - none.size, limit: 0.5e6, format: megabyte},
+		target{what: "packages outside std", value: float64(all.packages), limit: 30, format: count},
+		target{what: "modules", value: float64(all.modules), limit: 3, format: count},
+		target{what: "start to credentials, environment: to the empty program", value: all.startRatio, limit: 1.25, format: times},
+		target{what: "peak memory, environment", value: all.startPeak, limit: 6.5 * (1 << 20), format: mib},
+		target{what: "start to credentials, 10,000 profiles", value: all.files, limit: 6e6, format: duration},
+		target{what: "peak memory, 10,000 profiles", value: all.filesPeak, limit: 12 << 20, format: mib},
+		target{what: "nothing configured, metadata port refuses", value: all.refused, limit: 20e6, format: duration},
+		target{what: "nothing configured, metadata service silent", value: all.silent, limit: 1.1e9, format: duration},
+	)
+	for name, limit := range map[string]float64{"1 profile": 10e6, "10,000 profiles": 15e6} {
+		if v, ok := m.command[name]; ok {
+			goals = append(goals, target{what: "`credchain export`, " + name, value: v, limit: limit, format: duration})
+		}
+	}
+	if all.coldBuild > 0 {
+		goals = append(goals, target{what: "cold build", value: all.coldBuild, limit: 17e9, format: duration})
+	}
+	return goals
+}
+
+// printTargets prints each target beside its measurement, and returns what is required and missed.
+func (m *measured) printTargets(onlyRequired bool) (missed []string) {
+	targets := m.required()
+	if !onlyRequired {
+		targets = append(targets, m.goals()...)
+	}
+	fmt.Print("## Targets\n\n")
+	var rows [][]string
+	for _, t := range targets {
+		sign, kind, result := "≤ ", "goal", "pass"
+		if t.atLeast {
+			sign = "≥ "
+		}
+		if t.required {
+			kind = "required"
+		}
+		if !t.met() {
+			result = "**miss**"
+			if t.required {
+				missed = append(missed, fmt.Sprintf("%s: %s instead of %s%s", t.what, t.format(t.value), sign, t.format(t.limit)))
+			}
+		}
+		rows = append(rows, []string{t.what, t.format(t.value), sign + t.format(t.limit), kind, result})
+	}
+	table([]string{"what", "measured", "target", "kind", "result"}, rows)
+	return missed
+}
