@@ -161,6 +161,9 @@ var _ credchain.Detector = (*flags)(nil)
 
 func (f *flags) Name() string { return "flags" }
 
+// Format keeps the keys out of a %+v, which does not see that they have a Format of their own.
+func (f *flags) Format(w fmt.State, verb rune) { f.static.Format(w, verb) }
+
 var errFlags = absent("no profile and no keys were given")
 
 func (f *flags) Detect(ctx context.Context) (credchain.Evidence, error) {

@@ -88,7 +88,7 @@ func quoted(s string) bool {
 
 // evidence describes the set without its values.
 func (k *keySet) evidence() credchain.Evidence {
-	ev := credchain.Evidence{Local: true, Temporary: k.token.set()}
+	ev := credchain.Evidence{Local: true}
 	var where []string
 	for _, s := range [...]setting{k.id, k.secret, k.token, k.account} {
 		if !s.set() {

@@ -60,21 +60,18 @@ func (s *System) first(names ...string) setting {
 // check refuses a value that cannot be meant: nothing AWS knows has a control character in it, and such a
 // character would end a header line, a file name or a terminal's patience.
 func (s setting) check() error {
-	if i := strings.IndexFunc(s.value, isControl); i >= 0 {
-		why := "a control character"
-		if s.value[i] == '\n' {
-			why = "a line break"
+	i := strings.IndexFunc(s.value, isControl)
+	if i < 0 {
+		return nil
+	}
+	f := &failure{what: s.where() + " holds a control character", remedy: "write it again without that character"}
+	if s.value[i] == '\n' {
+		f.what = s.where() + " holds a line break"
+		if s.origin.File != "" {
+			f.remedy = "in these files an indented line continues the value of the line above"
 		}
-		return &failure{what: s.where() + " holds " + why, remedy: s.controlRemedy()}
 	}
-	return nil
-}
-
-func (s setting) controlRemedy() string {
-	if s.origin.File != "" {
-		return "in these files an indented line continues the value of the line above"
-	}
-	return "set it again without that character"
+	return f
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
