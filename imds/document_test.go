@@ -49,13 +49,13 @@ func TestDocument(t *testing.T) {
 func TestBadDocument(t *testing.T) {
 	t.Parallel()
 	for body, problem := range map[string]string{
-		"<html></html>":            "a web page, not a JSON object",
-		"[]":                       "is not a JSON object",
-		`{"accountId": 12}`:        "a value of the wrong type",
-		`{"pendingTime":"monday"}`: "a value of the wrong type",
-		`{"a" "b"}`:                "is not JSON (at byte 6)",
-		`{"accountId":"12345`:      "cut short",
-		" \n":                      "cut short",
+		"<html></html>":                          "a web page, not a JSON object",
+		"[]":                                     "is not a JSON object",
+		`{"region":"us-east-1","accountId": 12}`: "a value of the wrong type",
+		`{"pendingTime":"monday"}`:               "a value of the wrong type",
+		`{"a" "b"}`:                              "is not JSON (at byte 6)",
+		`{"accountId":"12345`:                    "cut short",
+		" \n":                                    "cut short",
 	} {
 		f := instance()
 		f.paths[documentPath] = body

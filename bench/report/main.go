@@ -26,6 +26,9 @@ const (
 	empty = "empty"
 )
 
+// pairRounds is how many processes take turns; the medians within each count.
+const pairRounds = 3
+
 func main() {
 	check := flag.Bool("check", false, "measure only what is required; exit 1 if a required ratio is missed")
 	rounds := flag.Int("rounds", 15, "`number` of times to run each benchmark")
@@ -52,12 +55,20 @@ func run(check bool, rounds int, benchtime string, starts int, raw string, coldB
 	}
 	defer os.RemoveAll(tmp)
 
-	m := newMeasured()
-	pattern := "."
-	if check {
-		pattern = "^BenchmarkCold$/^(environment|file-10000|env-with-10000-on-disk|container|imds)$/^by=(" + ours + "|" + sdk + "|" + floor + ")$"
+	binary := filepath.Join(tmp, "bench.test")
+	if _, err := goCommand("test", "-C", dir, "-c", "-o", binary, "."); err != nil {
+		return err
 	}
-	if err := m.benchmarks(dir, tmp, pattern, rounds, benchtime, raw); err != nil {
+	m := newMeasured()
+	alone, paired := "^Benchmark(Cold|Warm)$", "^BenchmarkPaired$"
+	if check {
+		const places = "/^(environment|file-10000|env-with-10000-on-disk|container|imds)$"
+		alone, paired = "^BenchmarkCold$"+places+"/^by="+ours+"$", paired+places
+	}
+	if err := m.benchmarks(binary, tmp, paired, pairRounds, "1s", ""); err != nil {
+		return err
+	}
+	if err := m.benchmarks(binary, tmp, alone, rounds, benchtime, raw); err != nil {
 		return err
 	}
 	if !check {
