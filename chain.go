@@ -76,7 +76,7 @@ func New(providers ...Provider) *Chain {
 
 // Retrieve returns the credentials of the first provider that is configured, from memory where they are
 // still good. It fails with an [*Error] if a provider fails or none is configured, and with ctx's error if
-// ctx ends while the walk goes on for others.
+// ctx ends first. Credentials that are still valid are returned even if their renewal fails or is slow.
 func (c *Chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if f := c.held.Fresh(); f != nil {
 		return f.credentials, nil
@@ -127,6 +127,10 @@ func (c *Chain) fetch(ctx context.Context, prev *found) (found, time.Time, error
 	}
 	attempts := make([]Attempt, len(asked))
 	for i, o := range asked {
+		if prev != nil && errors.Is(o.err, ErrNotConfigured) {
+			// Nothing else was asked, so this does not say that nothing is configured.
+			o.err = fmt.Errorf("it gave the credentials before, and now there is nothing: %s", reason(o.err))
+		}
 		attempts[i] = attempt(nameOf(c.Providers[first+i]), o.err, o.elapsed)
 	}
 	return found{}, time.Time{}, &Error{Trace: Trace{Attempts: attempts}}
@@ -138,16 +142,19 @@ var errPanic = errors.New("the provider panicked")
 // ask calls p and turns what must not reach the caller into an error: a panic, and credentials that are
 // none, which would lead to anonymous requests.
 func ask(ctx context.Context, p Provider) (creds aws.Credentials, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			creds, err = aws.Credentials{}, fmt.Errorf("%w with a value of type %T", errPanic, v)
-		}
-	}()
+	defer contain(&err)
 	creds, err = p.Retrieve(ctx)
 	if err == nil && !creds.HasKeys() {
 		err = errors.New("the provider answered with empty credentials")
 	}
 	return creds, err
+}
+
+// contain makes the panic of a deferring function its error.
+func contain(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w with a value of type %T", errPanic, v)
+	}
 }
 
 // Named returns p under the name by which reports call it.

@@ -210,6 +210,7 @@ func TestWinnerIsSticky(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		_, err = retrieve()
 		require.ErrorContains(t, err, "gone", "a winner that vanishes is an error, not a new choice")
+		require.NotErrorIs(t, err, credchain.ErrNotConfigured, "nobody knows what else is configured")
 		require.EqualValues(t, 1, first.calls.Load())
 
 		c.Invalidate()

@@ -54,7 +54,7 @@ func (c *Chain) Detect(ctx context.Context) (Evidence, error) {
 		if !ok {
 			return Evidence{Summary: name, Unconfirmed: true}, nil
 		}
-		ev, err := detector.Detect(ctx)
+		ev, err := look(ctx, detector.Detect)
 		switch {
 		case ev.MaskedBy != "" || errors.Is(err, ErrNotConfigured):
 			continue
@@ -70,8 +70,9 @@ func (c *Chain) Detect(ctx context.Context) (Evidence, error) {
 // ExplainOption changes what Explain may do.
 type ExplainOption int
 
-// Offline keeps Explain from opening a socket, starting a process and asking a person. It names the link
-// that Retrieve would use, with the credentials only if they are at hand.
+// Offline keeps Explain from opening a socket, starting a process and asking a person. Links that cannot be
+// judged so are not asked; of the others it names the one that Retrieve would use, with the credentials only
+// if they are at hand.
 const Offline ExplainOption = 1
 
 // Explain walks the chain anew, past the credentials in memory, and reports what every link did. After the
@@ -117,10 +118,10 @@ func (e *explainer) link(p Provider) Attempt {
 		}
 		return a
 	}
-	ev, err := detector.Detect(e.ctx)
+	ev, err := look(e.ctx, detector.Detect)
 	if err == nil && ev.Unconfirmed && e.ended != nil && !e.offline {
 		if prober, ok := p.(Prober); ok {
-			ev, err = prober.Probe(e.ctx)
+			ev, err = look(e.ctx, prober.Probe)
 		}
 	}
 	a.Origins, a.Reason = ev.Origins, ev.Summary
@@ -139,15 +140,23 @@ func (e *explainer) link(p Provider) Attempt {
 		e.trace.Warnings = append(e.trace.Warnings, ev.Warnings...)
 		e.end(&a)
 	default:
-		e.trace.Warnings = append(e.trace.Warnings, ev.Warnings...)
 		e.retrieve(&a, p)
+		if a.Status == Used {
+			e.trace.Warnings = append(e.trace.Warnings, ev.Warnings...)
+		}
 		if prober, ok := p.(Prober); ok && a.Status == Used {
-			if ev, err := prober.Probe(e.ctx); err == nil { // the service answered: it can say more now
+			if ev, err := look(e.ctx, prober.Probe); err == nil { // the service answered: it can say more now
 				a.Reason, a.Origins = ev.Summary, ev.Origins
 			}
 		}
 	}
 	return a
+}
+
+// look calls Detect or Probe and turns a panic into an error.
+func look(ctx context.Context, f func(context.Context) (Evidence, error)) (ev Evidence, err error) {
+	defer contain(&err)
+	return f(ctx)
 }
 
 // retrieve asks p for its credentials.
@@ -212,6 +221,9 @@ func (e *explainer) warnOfHiddenRoles() {
 // begin with AKIA for long-term keys and ASIA for temporary ones (IAM User Guide, "unique identifiers").
 func oddities(c aws.Credentials) []Warning {
 	switch {
+	case c.CanExpire && !c.Expires.After(time.Now()):
+		return []Warning{{"expired", fmt.Sprintf("the credentials expired at %s: services will refuse them, unless this machine's clock is wrong",
+			c.Expires.UTC().Format(time.RFC3339))}}
 	case strings.HasPrefix(c.AccessKeyID, "AKIA") && c.SessionToken != "":
 		return []Warning{{"session-token-with-long-term-key",
 			"a long-term access key (AKIA…) comes with a session token, perhaps left over from other credentials: requests will be refused"}}

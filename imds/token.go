@@ -160,6 +160,9 @@ func (c *Client) noContact(err error, probed bool) error {
 	for _, e := range []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
 		refused = refused || errors.Is(err, e)
 	}
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
+		refused = refused && !errors.Is(err, e) // this process could not ask, which says nothing about the service
+	}
 	var timeout interface{ Timeout() bool }
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		silent = true

@@ -159,6 +159,8 @@ func (c *Container) checkHost(ctx context.Context, u *url.URL, from setting) err
 		}
 		return hostRefused(host, from)
 	}
+	ctx, cancel := context.WithTimeout(ctx, containerAnswer)
+	defer cancel()
 	addresses, err := c.System.lookupHost(ctx, host)
 	if err != nil {
 		return &failure{what: fmt.Sprintf("the host of %s cannot be looked up", from.where()), err: err}
@@ -279,6 +281,9 @@ func containerCredentials(body []byte) (aws.Credentials, error) {
 	end, err := time.Parse(time.RFC3339, d.Expiration)
 	if err != nil {
 		return aws.Credentials{}, errors.New("the answer's Expiration is no RFC 3339 time")
+	}
+	if !end.After(time.Now()) { // as the AWS CLI has it
+		return aws.Credentials{}, fmt.Errorf("the credentials in the answer expired at %s", end.UTC().Format(time.RFC3339))
 	}
 	return aws.Credentials{
 		AccessKeyID:     d.AccessKeyId,

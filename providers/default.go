@@ -27,6 +27,11 @@ type Config struct {
 	// NoDefaultRegion makes Region fail where it would otherwise end with us-east-1.
 	NoDefaultRegion bool
 
+	// SystemProperties makes the JVM's system properties go before the environment's variables of the same
+	// meaning, as they do in the AWS SDK for Java: aws.profile, aws.region and others, but not the keys. Java and
+	// JavaV2 set it for their chains; set it for Region and ProfileName beside such a chain.
+	SystemProperties bool
+
 	// System is the machine; zero is the real one.
 	System System
 
@@ -69,28 +74,32 @@ func (c *Config) flag(name string) string {
 // A chain belongs to one profile and caches: build it once and keep it.
 func Default(c Config) *credchain.Chain {
 	l := newLinks(c)
+	l.chain.Providers = l.documented()
+	return &l.chain
+}
+
+func (l *links) documented() []credchain.Provider {
 	l.order = [...]credchain.Provider{&l.flags, &l.environment, &l.assumeRole, &l.webIdentity, &l.sso,
 		&l.credentialsFile, &l.login, &l.process, &l.configFile, &l.container, &l.instanceProfile}
-	l.chain.Providers = l.order[:]
-	return &l.chain
+	return l.order[:]
 }
 
 // Java returns the order that the AWS SDK for Java documents: environment, system properties, web identity,
 // profile, container, instance profile. A Config with keys or a profile goes before, as in Default. System
 // properties are those that a Java program started here would have; see [SystemProperties].
 func Java(c Config) *credchain.Chain {
+	c.SystemProperties = true
 	l := newLinks(c)
-	l.systemProperties = SystemProperties{System: c.System, shared: l.withProperties()}
-	l.chain.Providers = append([]credchain.Provider{&l.flags, &l.environment, &l.systemProperties}, l.javaTail()...)
+	l.chain.Providers = append([]credchain.Provider{&l.flags, &l.environment, l.javaProperties()}, l.javaTail()...)
 	return &l.chain
 }
 
 // JavaV2 returns the order of version 2 of the AWS SDK for Java, which asks the system properties before
 // the environment.
 func JavaV2(c Config) *credchain.Chain {
+	c.SystemProperties = true
 	l := newLinks(c)
-	l.systemProperties = SystemProperties{System: c.System, shared: l.withProperties()}
-	l.chain.Providers = append([]credchain.Provider{&l.flags, &l.systemProperties, &l.environment}, l.javaTail()...)
+	l.chain.Providers = append([]credchain.Provider{&l.flags, l.javaProperties(), &l.environment}, l.javaTail()...)
 	return &l.chain
 }
 
@@ -101,47 +110,45 @@ type links struct {
 	shared profileSource
 	sys    System
 
-	flags            flags
-	environment      Environment
-	systemProperties SystemProperties
-	assumeRole       later
-	webIdentity      later
-	sso              later
-	credentialsFile  CredentialsFile
-	login            later
-	process          later
-	configFile       ConfigFile
-	container        Container
-	instanceProfile  InstanceProfile
+	flags           flags
+	environment     Environment
+	assumeRole      later
+	webIdentity     later
+	sso             later
+	credentialsFile CredentialsFile
+	login           later
+	process         later
+	configFile      ConfigFile
+	container       Container
+	instanceProfile InstanceProfile
 }
 
 func newLinks(c Config) *links {
 	l := &links{sys: c.System}
+	if c.SystemProperties {
+		l.sys.properties = &properties{sys: c.System}
+	}
 	l.shared = profileSource{sys: &l.sys, name: c.Profile, flag: c.flag("profile")}
 	l.flags = flags{static: c.Static, shared: &l.shared}
-	l.environment = Environment{System: c.System}
+	l.environment.System = c.System
 	if c.Profile != "" {
 		l.environment.maskedBy = fmt.Sprintf("profile %s was asked for by %s", c.Profile, l.shared.flag)
 	}
-	l.assumeRole = later{name: "assume-role", shared: &l.shared, find: findAssumeRole}
-	l.webIdentity = later{name: "web-identity", shared: &l.shared, find: findWebIdentity, ignoreEnvironment: c.Profile != ""}
-	l.sso = later{name: "sso", shared: &l.shared, find: findSSO}
-	l.credentialsFile = CredentialsFile{System: c.System, shared: &l.shared}
-	l.login = later{name: "login", shared: &l.shared, find: findLogin}
-	l.process = later{name: "process", shared: &l.shared, find: findProcess}
-	l.configFile = ConfigFile{System: c.System, shared: &l.shared}
-	l.container = Container{System: c.System}
-	l.instanceProfile = InstanceProfile{System: c.System, shared: &l.shared}
+	l.assumeRole = later{assumeRole, &l.shared}
+	l.webIdentity = later{webIdentity, &l.shared}
+	l.sso = later{sso, &l.shared}
+	l.credentialsFile.shared = &l.shared
+	l.login = later{login, &l.shared}
+	l.process = later{process, &l.shared}
+	l.configFile.shared = &l.shared
+	l.container.System = l.sys
+	l.instanceProfile.System, l.instanceProfile.shared = l.sys, &l.shared
 	return l
 }
 
-// withProperties makes every link but the environment's see the JVM's system properties.
-func (l *links) withProperties() *properties {
-	p := &properties{sys: l.sys}
-	l.sys.properties = p
-	l.container.System.properties = p
-	l.instanceProfile.System.properties = p
-	return p
+// javaProperties returns the link for keys in system properties.
+func (l *links) javaProperties() *SystemProperties {
+	return &SystemProperties{shared: l.sys.properties, maskedBy: l.environment.maskedBy}
 }
 
 // javaTail is what the Java orders have in common. Within the profile, Java's precedence is its own.

@@ -25,8 +25,8 @@ var _ credchain.Detector = (*Environment)(nil)
 func (e *Environment) Name() string { return "environment" }
 
 var (
-	errEnvironment       = absent("neither AWS_ACCESS_KEY_ID nor AWS_SECRET_ACCESS_KEY is set")
-	errEnvironmentMasked = absent("a profile was asked for explicitly")
+	errEnvironment = absent("neither AWS_ACCESS_KEY_ID nor AWS_SECRET_ACCESS_KEY is set")
+	errMasked      = absent("a profile was asked for explicitly")
 )
 
 // misspelt are names that people set and other tools read, but not the AWS SDKs at large.
@@ -41,7 +41,7 @@ func (e *Environment) Detect(context.Context) (credchain.Evidence, error) {
 	ev := k.evidence()
 	if e.maskedBy != "" {
 		ev.MaskedBy = e.maskedBy
-		return ev, errEnvironmentMasked
+		return ev, errMasked
 	}
 	if p := e.System.first("AWS_PROFILE", "AWS_DEFAULT_PROFILE"); p.set() {
 		ev.Warnings = append(ev.Warnings, credchain.Warning{Code: "environment-masks-profile", Message: fmt.Sprintf(
@@ -59,7 +59,7 @@ func (e *Environment) Retrieve(context.Context) (aws.Credentials, error) {
 	case !k.any():
 		return aws.Credentials{}, e.absent()
 	case e.maskedBy != "":
-		return aws.Credentials{}, errEnvironmentMasked
+		return aws.Credentials{}, errMasked
 	}
 	return creds, err
 }

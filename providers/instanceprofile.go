@@ -30,16 +30,21 @@ import (
 //	AWS_EC2_INSTANCE_PROFILE_NAME           ec2_instance_profile_name
 //
 // It is not configured if the service does not answer the first request, or answers that the instance has no
-// role. Only a request can tell, so Detect reports Unconfirmed, and Probe asks.
+// role; also if a setting names its endpoint, which says where the service would be and not that it is there. Only a request can tell, so Detect reports Unconfirmed, and Probe asks.
 type InstanceProfile struct {
 	Profile string // whose keys count; "": AWS_PROFILE, AWS_DEFAULT_PROFILE, else default
 	System  System // zero: the real machine
 
 	shared *profileSource
 
-	mu       sync.Mutex
+	mu      sync.Mutex
+	current *metadata // nil before the first request
+}
+
+// metadata is a client, which remembers the session token and the role, and the settings it was made for.
+type metadata struct {
 	settings metadataSettings
-	client   *imds.Client // for settings; it remembers the session token and the role
+	client   *imds.Client
 }
 
 var (
@@ -66,6 +71,9 @@ func (p *InstanceProfile) Probe(ctx context.Context) (credchain.Evidence, error)
 		return credchain.Evidence{}, err
 	}
 	role, err := c.Role(ctx)
+	if m.profileName != "" && (err == nil || errors.Is(err, imds.ErrNoRole)) {
+		role, err = m.profileName, nil // Retrieve asks for this one, whatever the list says
+	}
 	if err != nil {
 		return credchain.Evidence{}, m.translate(err)
 	}
@@ -95,10 +103,10 @@ func (p *InstanceProfile) connect(ctx context.Context) (metadataSettings, *imds.
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.client == nil || p.settings != m {
-		p.settings, p.client = m, m.newClient(p.System.Transport)
+	if p.current == nil || p.current.settings != m {
+		p.current = &metadata{m, m.newClient(p.System.Transport)}
 	}
-	return m, p.client, nil
+	return m, p.current.client, nil
 }
 
 // metadataSettings is how the metadata service is to be asked. The zero value is the AWS default.
@@ -140,6 +148,9 @@ func (m *metadataSettings) evidence(summary string) credchain.Evidence {
 
 // translate says "not configured" where the metadata service does.
 func (m *metadataSettings) translate(err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, imds.ErrUnreachable) || errors.Is(err, imds.ErrNoRole) {
 		return fmt.Errorf("%w: %w", err, credchain.ErrNotConfigured)
 	}

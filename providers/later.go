@@ -3,7 +3,6 @@ package providers
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -13,14 +12,28 @@ import (
 // later is a link whose source this version recognises and cannot use yet. It stands at its place in the
 // order so that a profile that asks for it is an error, never another identity.
 type later struct {
-	name   string
+	*source
 	shared *profileSource
-
-	// find returns the setting that configures the link, unset if there is none.
-	find func(*later, *profile) (setting, error)
-
-	ignoreEnvironment bool // for a profile that was asked for explicitly
 }
+
+// source is how such a link is asked for.
+type source struct {
+	name     string
+	key      string // what the profile does not have if it does not ask for the link
+	variable string // asks for it as well, unless a profile was asked for explicitly; "" if none does
+
+	// find returns the setting in the profile that configures the link, unset if there is none.
+	find func(*profile) (setting, error)
+}
+
+var (
+	assumeRole  = &source{name: "assume-role", key: "role_arn", find: findAssumeRole}
+	webIdentity = &source{name: "web-identity", key: "web_identity_token_file", variable: "AWS_WEB_IDENTITY_TOKEN_FILE",
+		find: anyOf("web_identity_token_file")}
+	sso     = &source{name: "sso", key: "sso_account_id or sso_role_name", find: anyOf("sso_account_id", "sso_role_name")}
+	login   = &source{name: "login", key: "login_session", find: anyOf("login_session")}
+	process = &source{name: "process", key: "credential_process", find: anyOf("credential_process")}
+)
 
 var _ credchain.Detector = (*later)(nil)
 
@@ -31,9 +44,22 @@ func (l *later) Detect(ctx context.Context) (credchain.Evidence, error) {
 	if err != nil {
 		return credchain.Evidence{}, err
 	}
-	s, err := l.find(l, p)
+	var s setting
+	variable := l.variable
+	if l.shared.name != "" {
+		variable = ""
+	}
+	if variable != "" {
+		s = l.shared.sys.variable(variable)
+	}
+	if !s.set() {
+		s, err = l.find(p)
+	}
 	if !s.set() && err == nil {
-		return credchain.Evidence{}, p.absent(l.absent())
+		if variable != "" {
+			return credchain.Evidence{}, p.absent(l.key + ", and " + variable + " is not set")
+		}
+		return credchain.Evidence{}, p.absent(l.key)
 	}
 	if err == nil {
 		err = &failure{
@@ -49,27 +75,9 @@ func (l *later) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, err
 }
 
-func (l *later) absent() string {
-	switch l.name {
-	case "assume-role":
-		return "role_arn"
-	case "web-identity":
-		if l.ignoreEnvironment {
-			return "web_identity_token_file"
-		}
-		return "web_identity_token_file, and AWS_WEB_IDENTITY_TOKEN_FILE is not set"
-	case "sso":
-		return "sso_account_id or sso_role_name"
-	case "login":
-		return "login_session"
-	default:
-		return "credential_process"
-	}
-}
-
 // findAssumeRole finds role_arn with a source. A role without a source is an error: to assume it from
 // whatever comes next in the chain would be a guess.
-func findAssumeRole(_ *later, p *profile) (setting, error) {
+func findAssumeRole(p *profile) (setting, error) {
 	role := p.get("role_arn")
 	if !role.set() || p.get("web_identity_token_file").set() {
 		return setting{}, nil
@@ -90,26 +98,14 @@ func findAssumeRole(_ *later, p *profile) (setting, error) {
 	return role, nil
 }
 
-func findWebIdentity(l *later, p *profile) (setting, error) {
-	if !l.ignoreEnvironment {
-		if v := l.shared.sys.variable("AWS_WEB_IDENTITY_TOKEN_FILE"); v.set() {
-			return v, nil
+// anyOf finds the first of some keys.
+func anyOf(keys ...string) func(*profile) (setting, error) {
+	return func(p *profile) (setting, error) {
+		for _, k := range keys {
+			if v := p.get(k); v.set() {
+				return v, nil
+			}
 		}
+		return setting{}, nil
 	}
-	return p.get("web_identity_token_file"), nil
-}
-
-func findSSO(_ *later, p *profile) (setting, error) {
-	if v := p.get("sso_account_id"); v.set() {
-		return v, nil
-	}
-	return p.get("sso_role_name"), nil
-}
-
-func findLogin(_ *later, p *profile) (setting, error) { return p.get("login_session"), nil }
-
-func findProcess(_ *later, p *profile) (setting, error) {
-	v := p.get("credential_process")
-	v.value = strings.TrimSpace(v.value)
-	return v, nil
 }

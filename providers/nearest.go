@@ -14,6 +14,8 @@ func (s *profileSource) missing(p *profile) error {
 		p.name, p.choice.origin, p.credentialsFile.path, p.configFile.path)}
 	names, hint := s.candidates(p)
 	switch {
+	case p.configFile.hidden || p.credentialsFile.hidden:
+		f.remedy = p.searchRefused() + ": name a readable file in AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE"
 	case hint != "":
 		f.remedy = hint
 	case len(names) > 0:

@@ -40,6 +40,7 @@ type sharedFile struct {
 	path     string
 	style    ini.Style
 	explicit bool // a variable names it
+	hidden   bool // a directory on its path may not be searched, so nobody knows whether it is there
 }
 
 // header returns the section header of a profile in this file, without its brackets.
@@ -97,13 +98,17 @@ func (s *profileSource) read() (*profile, error) {
 	var misplaced []*ini.Error
 	ref := ini.Ref{Kind: ini.Profile, Name: p.name}
 	for _, f := range [...]struct {
-		file    sharedFile
+		file    *sharedFile
 		section **ini.Section
 	}{
-		{p.credentialsFile, &p.credentials},
-		{p.configFile, &p.config},
+		{&p.credentialsFile, &p.credentials},
+		{&p.configFile, &p.config},
 	} {
 		doc, err := s.sys.readShared(f.file, ref)
+		f.file.hidden = errors.Is(err, errUnsearchable) && !f.file.explicit
+		if f.file.hidden {
+			continue // as the AWS CLI, which sees no file there
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -138,13 +143,13 @@ func (s *System) sharedFile(variable, name string, style ini.Style) (sharedFile,
 		if err != nil {
 			return sharedFile{}, fmt.Errorf("%s: %w", v.where(), err)
 		}
-		return sharedFile{path, style, true}, nil
+		return sharedFile{path: path, style: style, explicit: true}, nil
 	}
 	home, err := s.home()
 	if err != nil {
 		return sharedFile{}, err
 	}
-	return sharedFile{filepath.Join(home, ".aws", name), style, false}, nil
+	return sharedFile{path: filepath.Join(home, ".aws", name), style: style}, nil
 }
 
 func (s *System) expand(path string) (string, error) {
@@ -167,10 +172,10 @@ func (s *System) expand(path string) (string, error) {
 }
 
 // readShared reads the wanted section of a shared file; a file that is not there is empty.
-func (s *System) readShared(f sharedFile, want ...ini.Ref) (*ini.Document, error) {
+func (s *System) readShared(f *sharedFile, want ...ini.Ref) (*ini.Document, error) {
 	r, err := s.open(f.path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errUnsearchable) && !f.explicit:
+	case errors.Is(err, fs.ErrNotExist):
 		return &ini.Document{}, nil
 	case err != nil:
 		return nil, &failure{what: "a shared file cannot be read", err: err}
@@ -202,11 +207,22 @@ func (p *profile) keyIn(s *ini.Section, f sharedFile, key string) setting {
 	}
 }
 
+// searchRefused says that the shared files could not be looked for where they usually are.
+func (p *profile) searchRefused() string {
+	f := p.configFile
+	if !f.hidden {
+		f = p.credentialsFile
+	}
+	return "this user may not search the directory of " + f.path
+}
+
 // absent is the error of a link that looked into the profile and found nothing of its own.
 func (p *profile) absent(what string) error {
 	switch {
 	case p.configFile.path == "":
 		return absent("the shared files were not looked for: %v", errNoHome)
+	case p.configFile.hidden || p.credentialsFile.hidden:
+		return absent("%s", p.searchRefused())
 	case p.config == nil && p.credentials == nil:
 		return absent("there is no profile %s in %s or %s", p.name, p.credentialsFile.path, p.configFile.path)
 	}

@@ -21,7 +21,8 @@ type SystemProperties struct {
 
 	System System // zero: the real machine
 
-	shared *properties
+	shared   *properties
+	maskedBy string // see credchain.Evidence
 }
 
 var _ credchain.Detector = (*SystemProperties)(nil)
@@ -38,12 +39,20 @@ func (s *SystemProperties) Name() string { return "system-properties" }
 // the JVM would refuse.
 func (s *SystemProperties) Detect(context.Context) (credchain.Evidence, error) {
 	k, _, err := s.read()
-	return k.evidence(), err
+	ev := k.evidence()
+	if k.any() && s.maskedBy != "" {
+		ev.MaskedBy = s.maskedBy
+		return ev, errMasked
+	}
+	return ev, err
 }
 
 // Retrieve returns the properties' credentials. They do not expire.
 func (s *SystemProperties) Retrieve(context.Context) (aws.Credentials, error) {
-	_, creds, err := s.read()
+	k, creds, err := s.read()
+	if k.any() && s.maskedBy != "" {
+		return aws.Credentials{}, errMasked
+	}
 	return creds, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/credchain/credchain"
+	"github.com/credchain/credchain/internal/walk"
 )
 
 // ErrNoRegion says that no source gives a region, and that the program does not want a default.
@@ -16,9 +17,10 @@ const defaultRegion = "us-east-1"
 // the active profile, the instance's own region if the credentials are the instance's, else us-east-1, whose
 // origin is the key "default". It reads the profile and asks the metadata service only if it has to.
 //
-// It fails if the profile cannot be read, and with [ErrNoRegion] if NoDefaultRegion is set and nothing
-// else gives one.
+// It fails if the profile cannot be read, if there is a metadata service and it fails, and with
+// [ErrNoRegion] if NoDefaultRegion is set and nothing else gives a region.
 func Region(ctx context.Context, c Config) (string, credchain.Origin, error) {
+	ctx = walk.Start(ctx)
 	l := newLinks(c)
 	region := setting{value: c.Region, name: "the region", origin: credchain.Origin{Flag: c.flag("region")}}
 	if !region.set() {
@@ -31,38 +33,47 @@ func Region(ctx context.Context, c Config) (string, credchain.Origin, error) {
 		}
 		region = p.get("region")
 	}
-	if region.set() {
+	if !region.set() {
+		var err error
+		if region, err = l.instanceRegion(ctx); err != nil {
+			return "", credchain.Origin{}, err
+		}
+	}
+	switch {
+	case region.set():
 		return region.value, region.origin, region.check()
-	}
-	if name, origin := l.instanceRegion(ctx, Default(c)); name != "" {
-		return name, origin, nil
-	}
-	if c.NoDefaultRegion {
+	case c.NoDefaultRegion:
 		return "", credchain.Origin{}, ErrNoRegion
 	}
 	return defaultRegion, credchain.Origin{Key: "default"}, nil
 }
 
 // instanceRegion asks the metadata service for its region if no link before the instance profile is
-// configured. A service that is not there has no region.
-func (l *links) instanceRegion(ctx context.Context, chain *credchain.Chain) (string, credchain.Origin) {
-	for _, p := range chain.Providers {
-		if d, ok := p.(*InstanceProfile); ok {
-			m, client, err := d.connect(ctx)
-			if err != nil {
-				return "", credchain.Origin{}
-			}
-			region, err := client.Region(ctx)
-			if err != nil {
-				return "", credchain.Origin{}
-			}
-			return region, credchain.Origin{URL: m.url()}
+// configured; else it is unset. A service that is not there has no region.
+func (l *links) instanceRegion(ctx context.Context) (setting, error) {
+	for _, p := range l.documented() {
+		if p == credchain.Provider(&l.instanceProfile) {
+			break
 		}
 		if _, err := p.(credchain.Detector).Detect(ctx); !errors.Is(err, credchain.ErrNotConfigured) {
-			return "", credchain.Origin{}
+			return setting{}, nil // the credentials are that link's, or nobody's
 		}
 	}
-	return "", credchain.Origin{}
+	m, client, err := l.instanceProfile.connect(ctx)
+	if err != nil {
+		if errors.Is(err, credchain.ErrNotConfigured) {
+			err = nil
+		}
+		return setting{}, err
+	}
+	region, err := client.Region(ctx)
+	switch err = m.translate(err); {
+	case errors.Is(err, credchain.ErrNotConfigured):
+		return setting{}, nil
+	case err != nil:
+		return setting{}, &failure{what: "the instance's region is not known", err: err}
+	}
+	return setting{value: region, name: "the instance's region", origin: credchain.Origin{URL: m.url()}}, nil
 }
 
 // ProfileName returns the name of the active profile and who chose it; the origin of an unchosen "default" is

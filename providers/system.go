@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"strings"
 )
@@ -21,8 +22,8 @@ type System struct {
 	// Getenv returns the value of an environment variable, "" if it is unset. Nil means os.Getenv.
 	Getenv func(name string) string
 
-	// Home returns the home directory. Nil means $HOME (%USERPROFILE% on Windows), and where that is not
-	// set the user's entry in the password database; never a relative path.
+	// Home returns the home directory. Nil means $HOME (%USERPROFILE% on Windows), and where that is not set
+	// the user's entry in the password database. A relative path counts as unknown.
 	Home func() (string, error)
 
 	// Open opens a file for reading. Its error must satisfy errors.Is(err, fs.ErrNotExist) for a file that
@@ -54,22 +55,30 @@ func (s *System) home() (string, error) {
 	if s.Home != nil {
 		dir, err := s.Home()
 		if err != nil {
-			err = fmt.Errorf("%w: %w", errNoHome, err)
+			return "", fmt.Errorf("%w: %w", errNoHome, err)
 		}
-		return dir, err
+		return absolute(dir)
 	}
 	name := "HOME"
 	if runtime.GOOS == "windows" {
 		name = "USERPROFILE"
 	}
-	if dir := strings.TrimSpace(s.getenv(name)); dir != "" {
+	if dir := strings.TrimSpace(s.getenv(name)); filepath.IsAbs(dir) {
 		return dir, nil
 	}
 	u, err := user.Current()
-	if err != nil || u.HomeDir == "" {
+	if err != nil {
 		return "", errNoHome
 	}
-	return u.HomeDir, nil
+	return absolute(u.HomeDir)
+}
+
+// absolute refuses a home below the working directory, where anybody may have put keys.
+func absolute(dir string) (string, error) {
+	if !filepath.IsAbs(dir) {
+		return "", errNoHome
+	}
+	return dir, nil
 }
 
 func (s *System) open(name string) (io.ReadCloser, error) {

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/credchain/credchain"
@@ -30,6 +32,7 @@ type report struct {
 // gather walks the chain and finds the region.
 func (a *app) gather(ctx context.Context, cfg providers.Config, offline bool) report {
 	r := report{order: a.order.value, offline: offline}
+	cfg.SystemProperties = r.order != "cli"
 	var options []credchain.ExplainOption
 	if offline {
 		cfg.System, _ = cutOff(cfg.System)
@@ -49,15 +52,19 @@ func (r *report) findRegion(ctx context.Context, cfg providers.Config) {
 		absent = absent || errors.Is(a.Err, imds.ErrUnreachable)
 	}
 	var asked *atomic.Bool
-	if r.offline || absent {
+	if r.offline {
 		cfg.System, asked = cutOff(cfg.System)
+	} else if absent {
+		cfg.System.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED} // as the walk found it
+		})
 	}
 	region, from, err := providers.Region(ctx, cfg)
 	switch {
-	case err != nil:
-		r.regionWhy = err.Error()
 	case r.offline && asked.Load():
 		r.regionWhy = "only the metadata service could tell, and it is not asked offline"
+	case err != nil:
+		r.regionWhy = err.Error()
 	default:
 		r.region, r.regionFrom = region, from
 	}

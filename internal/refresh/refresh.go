@@ -51,9 +51,9 @@ const never = math.MaxInt64
 
 // flight is one fetch and those who wait for it.
 type flight[T any] struct {
-	done    chan struct{}
 	cancel  context.CancelFunc
-	waiters int // guarded by Value.mu; the last one to leave cancels the flight
+	done    chan struct{} // closed at the end; nil as long as nobody waits in another goroutine
+	waiters int           // guarded, like done, by Value.mu; the last one to leave cancels the flight
 
 	value T // valid once done is closed
 	err   error
@@ -71,8 +71,8 @@ func (v *Value[T]) Fresh() *T {
 	return nil
 }
 
-// Get returns the value, fetching it first if need be. It fails if there is no valid value and the fetch
-// fails, or with ctx's error if ctx ends before the fetch does.
+// Get returns the value, fetching it first if need be. It fails only if there is no valid value: with the
+// fetch's error, or with ctx's if ctx ends before the fetch does.
 func (v *Value[T]) Get(ctx context.Context, fetch Fetch[T]) (T, error) {
 	if value := v.Fresh(); value != nil {
 		return *value, nil
@@ -111,16 +111,23 @@ func (v *Value[T]) get(ctx context.Context, fetch Fetch[T]) (T, error) {
 			v.run(ctx, f, e, fetch)
 			return v.result(f, e)
 		}
-		f = v.launch(ctx, e, fetch, false)
+		f = v.launch(ctx, e, fetch, e != nil && now < e.expires)
 	}
 	f.waiters++
+	if f.done == nil {
+		f.done = make(chan struct{})
+	}
+	done := f.done
 	v.mu.Unlock()
 
 	select {
-	case <-f.done:
+	case <-done:
 		return v.result(f, e)
 	case <-ctx.Done():
 		v.leave(f)
+		if e != nil && wall() < e.expires {
+			return e.value, nil
+		}
 		var none T
 		return none, ctx.Err()
 	}
@@ -135,18 +142,19 @@ func (v *Value[T]) result(f *flight[T], old *entry[T]) (T, error) {
 }
 
 func (v *Value[T]) newFlight(cancel context.CancelFunc) *flight[T] {
-	f := &flight[T]{done: make(chan struct{}), cancel: cancel, err: errAborted}
+	f := &flight[T]{cancel: cancel, err: errAborted}
 	v.flight = f
 	return f
 }
 
-// launch starts a fetch that no single caller can end. In the background nobody waits for it, and a limit
+// launch starts a fetch that no single caller can end. One that renews a valid value goes on even if nobody
+// waits for it, so that its failure is noted and impatient callers do not start one after the other; a limit
 // ends it.
-func (v *Value[T]) launch(ctx context.Context, old *entry[T], fetch Fetch[T], background bool) *flight[T] {
+func (v *Value[T]) launch(ctx context.Context, old *entry[T], fetch Fetch[T], renewal bool) *flight[T] {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := v.newFlight(cancel)
-	if background {
-		f.waiters++ // itself, so that a caller who joins and leaves does not end it
+	if renewal {
+		f.waiters++ // itself
 		ctx, f.cancel = context.WithTimeout(ctx, renewalLimit)
 	}
 	go func() {
@@ -170,7 +178,9 @@ func (v *Value[T]) run(ctx context.Context, f *flight[T], old *entry[T], fetch F
 		}
 		v.mu.Unlock()
 		f.cancel()
-		close(f.done)
+		if f.done != nil { // nobody joins any more
+			close(f.done)
+		}
 	}()
 	var prev *T
 	if old != nil {

@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,9 @@ const MaxBody = 1 << 20
 // TooLargeError is for a body of more bytes than it says.
 type TooLargeError int64
 
-func (e TooLargeError) Error() string { return fmt.Sprintf("the answer is longer than %d bytes", int64(e)) }
+func (e TooLargeError) Error() string {
+	return fmt.Sprintf("the answer is longer than %d bytes", int64(e))
+}
 
 // Response is an answer, read to its end.
 type Response struct {
@@ -75,11 +78,15 @@ func ReadBody(resp *http.Response, limit int64) ([]byte, error) {
 }
 
 func cutShort(err error) error {
-	switch err {
-	case nil:
+	var known net.Error
+	switch {
+	case err == nil:
 		return nil
-	case io.EOF: // not a byte of what was announced
+	case err == io.EOF: // not a byte of what was announced
 		err = io.ErrUnexpectedEOF
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.Canceled), errors.As(err, &known):
+	default: // a malformed chunk or trailer, which the error would quote
+		return ErrNotHTTP
 	}
 	return fmt.Errorf("the answer is cut short: %w", err)
 }
