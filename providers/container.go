@@ -115,7 +115,7 @@ func (c *Container) connect() {
 		}
 		return nil
 	}}).DialContext
-	plain.Proxy = nil
+	plain.Proxy, plain.ForceAttemptHTTP2 = nil, false
 	c.plain, c.tls = plain, wire.NewTransport(containerConnect)
 }
 

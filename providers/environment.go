@@ -34,7 +34,8 @@ var misspelt = [...]string{"AWS_ACCESS_KEY", "AWS_SECRET_KEY"}
 
 // Detect tells which of the variables are set. Half a key pair is an error.
 func (e *Environment) Detect(context.Context) (credchain.Evidence, error) {
-	k, _, err := e.read()
+	var k keySet
+	_, err := e.read(&k)
 	if !k.any() {
 		return credchain.Evidence{}, e.absent()
 	}
@@ -54,7 +55,8 @@ func (e *Environment) Detect(context.Context) (credchain.Evidence, error) {
 // Retrieve returns the variables' credentials. They expire only if AWS_CREDENTIAL_EXPIRATION says so; once
 // it has passed they are an error.
 func (e *Environment) Retrieve(context.Context) (aws.Credentials, error) {
-	k, creds, err := e.read()
+	var k keySet
+	creds, err := e.read(&k)
 	switch {
 	case !k.any():
 		return aws.Credentials{}, e.absent()
@@ -73,27 +75,28 @@ func (e *Environment) absent() error {
 	return errEnvironment
 }
 
-func (e *Environment) read() (keySet, aws.Credentials, error) {
-	k := readKeySet(&envNames, e.System.variable)
+// read fills k, and checks it if there is anything in it.
+func (e *Environment) read(k *keySet) (aws.Credentials, error) {
+	k.read(&envNames, e.System.variable)
 	if !k.any() {
-		return k, aws.Credentials{}, nil
+		return aws.Credentials{}, nil
 	}
 	creds, err := k.credentials(&envNames, "Environment", "")
 	if err != nil {
-		return k, aws.Credentials{}, err
+		return aws.Credentials{}, err
 	}
 	if end := e.System.variable("AWS_CREDENTIAL_EXPIRATION"); end.set() {
 		t, err := time.Parse(time.RFC3339, end.value)
 		if err != nil {
-			return k, aws.Credentials{}, &failure{what: end.where() + " is not a time such as 2006-01-02T15:04:05Z"}
+			return aws.Credentials{}, &failure{what: end.where() + " is not a time such as 2006-01-02T15:04:05Z"}
 		}
 		if !t.After(time.Now()) {
-			return k, aws.Credentials{}, &failure{
+			return aws.Credentials{}, &failure{
 				what:   fmt.Sprintf("the credentials in the environment expired at %s (AWS_CREDENTIAL_EXPIRATION)", t.UTC().Format(time.RFC3339)),
 				remedy: "export fresh ones, or unset the AWS_ variables",
 			}
 		}
 		creds.CanExpire, creds.Expires = true, t
 	}
-	return k, creds, nil
+	return creds, nil
 }

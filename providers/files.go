@@ -93,7 +93,8 @@ func (s *profileSource) keys(ctx context.Context, source string, in func(*profil
 		return credchain.Evidence{}, aws.Credentials{}, err
 	}
 	section, file := in(p)
-	k := readKeySet(&keyNames, func(key string) setting { return p.keyIn(section, file, key) })
+	var k keySet
+	k.read(&keyNames, func(key string) setting { return p.keyIn(section, file, key) })
 	if !k.any() {
 		return credchain.Evidence{}, aws.Credentials{}, p.absent("access key in " + file.path)
 	}

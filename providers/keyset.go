@@ -25,18 +25,17 @@ var (
 	keyNames = names{"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token", "aws_account_id"}
 )
 
-// readKeySet reads the key pair and, if there is any of it, what belongs to it.
-func readKeySet(n *names, get func(string) setting) keySet {
-	k := keySet{id: get(n.id), secret: get(n.secret)}
+// read reads the key pair and, if there is any of it, what belongs to it.
+func (k *keySet) read(n *names, get func(string) setting) {
+	k.id, k.secret = get(n.id), get(n.secret)
 	if !k.any() {
-		return k
+		return
 	}
 	if k.token = get(n.token); !k.token.set() && n.legacyToken != "" {
 		k.token = get(n.legacyToken)
 		k.legacyToken = k.token.set()
 	}
 	k.account = get(n.account)
-	return k
 }
 
 func (k *keySet) any() bool { return k.id.set() || k.secret.set() }
@@ -49,7 +48,7 @@ func (k *keySet) credentials(n *names, source, place string) (aws.Credentials, e
 	case !k.id.set():
 		return aws.Credentials{}, halfPair(k.secret, n.id, place)
 	}
-	for _, s := range [...]setting{k.id, k.secret, k.token, k.account} {
+	for _, s := range [...]*setting{&k.id, &k.secret, &k.token, &k.account} {
 		if err := s.check(); err != nil {
 			return aws.Credentials{}, err
 		}

@@ -70,7 +70,8 @@ func (s *SystemProperties) read() (keySet, aws.Credentials, error) {
 		}
 		get = p.get
 	}
-	k := readKeySet(&propertyNames, get)
+	var k keySet
+	k.read(&propertyNames, get)
 	if !k.any() {
 		return k, aws.Credentials{}, errProperties
 	}

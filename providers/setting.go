@@ -119,7 +119,17 @@ func (f *failure) Unwrap() error { return f.err }
 // Remedy says what to do; the report and the chain's error show it.
 func (f *failure) Remedy() string { return f.remedy }
 
-// absent returns the error of a link with nothing to try.
-func absent(format string, args ...any) error {
-	return fmt.Errorf(format+": %w", append(args, credchain.ErrNotConfigured)...)
+// absentError is the error of a link with nothing to try. Its words are put together only when somebody
+// reads them: nearly every walk goes past such links.
+type absentError struct {
+	format string
+	args   []any
 }
+
+func absent(format string, args ...any) error { return &absentError{format, args} }
+
+func (e *absentError) Error() string {
+	return fmt.Sprintf(e.format, e.args...) + ": " + credchain.ErrNotConfigured.Error()
+}
+
+func (e *absentError) Unwrap() error { return credchain.ErrNotConfigured }

@@ -46,7 +46,8 @@ func (s Static) read() (keySet, aws.Credentials, error) {
 	if s == (Static{}) {
 		return keySet{}, aws.Credentials{}, errStatic
 	}
-	k := readKeySet(&staticNames, func(name string) setting {
+	var k keySet
+	k.read(&staticNames, func(name string) setting {
 		var v string
 		switch name {
 		case "AccessKeyID":

@@ -90,28 +90,28 @@ func (v *Value[T]) Forget() {
 
 func (v *Value[T]) get(ctx context.Context, fetch Fetch[T]) (T, error) {
 	v.mu.Lock()
-	e, now := v.current.Load(), wall()
-	switch {
-	case e != nil && now < e.next: // somebody was faster
-		v.mu.Unlock()
-		return e.value, nil
-	case e != nil && now < e.must:
-		if v.flight == nil {
+	e, valid := v.current.Load(), false
+	if e != nil {
+		now := wall()
+		valid = now < e.expires
+		if now >= e.next && now < e.must && v.flight == nil {
 			v.launch(ctx, e, fetch, true)
 		}
-		v.mu.Unlock()
-		return e.value, nil
+		if now < e.must {
+			v.mu.Unlock()
+			return e.value, nil
+		}
 	}
 	f := v.flight
 	if f == nil {
-		if ctx.Done() == nil { // a caller that cannot leave may as well do the work
+		if ctx.Done() == nil && !valid { // a caller that cannot leave may as well do the work
 			f = v.newFlight(func() {})
 			f.waiters++
 			v.mu.Unlock()
 			v.run(ctx, f, e, fetch)
 			return v.result(f, e)
 		}
-		f = v.launch(ctx, e, fetch, e != nil && now < e.expires)
+		f = v.launch(ctx, e, fetch, valid)
 	}
 	f.waiters++
 	if f.done == nil {
