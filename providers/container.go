@@ -64,14 +64,14 @@ func (c *Container) Detect(context.Context) (credchain.Evidence, error) {
 	if !from.set() {
 		return credchain.Evidence{}, errContainer
 	}
-	ev := credchain.Evidence{Origins: []credchain.Origin{from.origin}, Temporary: true}
+	ev := credchain.Evidence{Origins: []credchain.Origin{from.origin()}, Temporary: true}
 	if err != nil {
 		return ev, err
 	}
 	ev.Summary = "the container's role at " + shown(u)
 	token := c.System.first(tokenFile, tokenValue)
 	if token.set() {
-		ev.Origins = append(ev.Origins, token.origin)
+		ev.Origins = append(ev.Origins, token.origin())
 	}
 	ev.Warnings = trimmedWarnings(from, token)
 	return ev, nil

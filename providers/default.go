@@ -184,8 +184,8 @@ func (f *flags) Detect(ctx context.Context) (credchain.Evidence, error) {
 	if err != nil {
 		return credchain.Evidence{}, err
 	}
-	return credchain.Evidence{Origins: []credchain.Origin{p.choice.origin}},
-		absent("profile %s was asked for by %s: its links follow", p.name, p.choice.origin)
+	return credchain.Evidence{Origins: []credchain.Origin{p.choice.origin()}},
+		absent("profile %s was asked for by %s: its links follow", p.name, p.choice.origin())
 }
 
 func (f *flags) Retrieve(ctx context.Context) (aws.Credentials, error) {

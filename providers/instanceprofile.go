@@ -200,19 +200,19 @@ func (m *metadataSettings) setEndpoint(get func(variable, key string) setting) e
 		if err := imds.CheckEndpoint(e.value); err != nil {
 			return &failure{what: e.where(), err: err}
 		}
-		m.endpoint, m.from, m.origin = strings.TrimRight(e.value, "/"), e.where(), e.origin
+		m.endpoint, m.from, m.origin = strings.TrimRight(e.value, "/"), e.where(), e.origin()
 		return nil
 	}
 	mode := get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")
 	switch strings.ToLower(mode.value) {
 	case "ipv6":
-		m.endpoint, m.from, m.origin = imds.EndpointIPv6, mode.where(), mode.origin
+		m.endpoint, m.from, m.origin = imds.EndpointIPv6, mode.where(), mode.origin()
 	case "ipv4":
 	case "":
 		six := get("AWS_IMDS_USE_IPV6", "imds_use_ipv6")
 		use, err := six.flag()
 		if use {
-			m.endpoint, m.from, m.origin = imds.EndpointIPv6, six.where(), six.origin
+			m.endpoint, m.from, m.origin = imds.EndpointIPv6, six.where(), six.origin()
 		}
 		return err
 	default:

@@ -93,7 +93,7 @@ func (k *keySet) evidence() credchain.Evidence {
 		if !s.set() {
 			continue
 		}
-		ev.Origins = append(ev.Origins, s.origin)
+		ev.Origins = append(ev.Origins, s.origin())
 		where = append(where, s.name)
 	}
 	ev.Warnings = trimmedWarnings(k.id, k.secret, k.token, k.account)

@@ -67,7 +67,7 @@ func (l *later) Detect(ctx context.Context) (credchain.Evidence, error) {
 			remedy: "let the AWS CLI fetch them with `aws configure export-credentials`, or choose another profile",
 		}
 	}
-	return credchain.Evidence{Summary: s.name, Origins: []credchain.Origin{s.origin}, Temporary: true}, err
+	return credchain.Evidence{Summary: s.name, Origins: []credchain.Origin{s.origin()}, Temporary: true}, err
 }
 
 func (l *later) Retrieve(ctx context.Context) (aws.Credentials, error) {

@@ -11,7 +11,7 @@ import (
 // missing says that the profile that was asked for is in neither file, with what may have been meant.
 func (s *profileSource) missing(p *profile) error {
 	f := &failure{what: fmt.Sprintf("profile %q, asked for by %s, is in neither %s nor %s",
-		p.name, p.choice.origin, p.credentialsFile.path, p.configFile.path)}
+		p.name, p.choice.origin(), p.credentialsFile.path, p.configFile.path)}
 	names, hint := s.candidates(p)
 	switch {
 	case p.configFile.hidden || p.credentialsFile.hidden:

@@ -54,12 +54,12 @@ func (f sharedFile) header(profile string) string {
 // selected returns the name of the active profile with who chose it, and whether anybody did.
 func (s *profileSource) selected() (choice setting, named bool) {
 	if s.name != "" {
-		return setting{value: s.name, name: "the profile name", origin: credchain.Origin{Flag: s.flag}}, true
+		return setting{value: s.name, name: "the profile name", from: &credchain.Origin{Flag: s.flag}}, true
 	}
 	if v := s.sys.first("AWS_PROFILE", "AWS_DEFAULT_PROFILE"); v.set() {
 		return v, true
 	}
-	return setting{value: "default", name: "the profile name", origin: credchain.Origin{Key: "default"}}, false
+	return setting{value: "default", name: "the profile name", from: &credchain.Origin{Key: "default"}}, false
 }
 
 type loaded struct {
@@ -201,9 +201,9 @@ func (p *profile) keyIn(s *ini.Section, f sharedFile, key string) setting {
 		return setting{}
 	}
 	return setting{
-		value:  strings.TrimSpace(k.Value),
-		name:   key,
-		origin: credchain.Origin{File: f.path, Line: k.Line, Section: f.header(p.name), Key: key},
+		value: strings.TrimSpace(k.Value),
+		name:  key,
+		from:  &credchain.Origin{File: f.path, Line: k.Line, Section: f.header(p.name), Key: key},
 	}
 }
 

@@ -58,7 +58,7 @@ func (s *SystemProperties) Retrieve(context.Context) (aws.Credentials, error) {
 
 func (s *SystemProperties) read() (keySet, aws.Credentials, error) {
 	get := func(name string) setting {
-		return trimmedSetting(s.Properties[name], name, credchain.Origin{Flag: "code", Key: name})
+		return trimmedSetting(s.Properties[name], name, &credchain.Origin{Flag: "code", Key: name})
 	}
 	if s.Properties == nil {
 		p := s.shared
@@ -102,7 +102,7 @@ func (p *properties) get(name string) setting {
 	if i < 0 {
 		return setting{}
 	}
-	return trimmedSetting(p.all[i].Value, name, credchain.Origin{Env: p.all[i].Source, Key: name})
+	return trimmedSetting(p.all[i].Value, name, &credchain.Origin{Env: p.all[i].Source, Key: name})
 }
 
 // forVariable returns the property that the AWS SDK for Java reads before the given variable.

@@ -22,7 +22,7 @@ const defaultRegion = "us-east-1"
 func Region(ctx context.Context, c Config) (string, credchain.Origin, error) {
 	ctx = walk.Start(ctx)
 	l := newLinks(c)
-	region := setting{value: c.Region, name: "the region", origin: credchain.Origin{Flag: c.flag("region")}}
+	region := setting{value: c.Region, name: "the region", from: &credchain.Origin{Flag: c.flag("region")}}
 	if !region.set() {
 		region = l.sys.first("AWS_REGION", "AWS_DEFAULT_REGION")
 	}
@@ -41,7 +41,7 @@ func Region(ctx context.Context, c Config) (string, credchain.Origin, error) {
 	}
 	switch {
 	case region.set():
-		return region.value, region.origin, region.check()
+		return region.value, region.origin(), region.check()
 	case c.NoDefaultRegion:
 		return "", credchain.Origin{}, ErrNoRegion
 	}
@@ -73,7 +73,7 @@ func (l *links) instanceRegion(ctx context.Context) (setting, error) {
 	case err != nil:
 		return setting{}, &failure{what: "the instance's region is not known", err: err}
 	}
-	return setting{value: region, name: "the instance's region", origin: credchain.Origin{URL: m.url()}}, nil
+	return setting{value: region, name: "the instance's region", from: &credchain.Origin{URL: m.url()}}, nil
 }
 
 // ProfileName returns the name of the active profile and who chose it; the origin of an unchosen "default" is
@@ -81,5 +81,5 @@ func (l *links) instanceRegion(ctx context.Context) (setting, error) {
 func ProfileName(c Config) (string, credchain.Origin) {
 	l := newLinks(c)
 	choice, _ := l.shared.selected()
-	return choice.value, choice.origin
+	return choice.value, choice.origin()
 }

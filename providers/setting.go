@@ -10,9 +10,9 @@ import (
 // setting is one value and where it was found. The zero setting is unset.
 type setting struct {
 	value   string
-	name    string // as it is spelled where it was found
-	origin  credchain.Origin
-	trimmed bool // there were blanks around it
+	name    string            // as it is spelled where it was found
+	from    *credchain.Origin // nil for the environment variable of that name
+	trimmed bool              // there were blanks around it
 }
 
 func (s setting) set() bool { return s.value != "" }
@@ -20,12 +20,25 @@ func (s setting) set() bool { return s.value != "" }
 // where says in words where the setting is: the variable alone, or the key with its file and line.
 func (s setting) where() string {
 	switch {
-	case s.origin.File != "":
-		return s.name + " (" + s.origin.String() + ")"
-	case s.origin.Env != "":
-		return s.origin.String()
+	case s.from == nil:
+		return s.name
+	case s.from.File != "":
+		return s.name + " (" + s.from.String() + ")"
+	case s.from.Env != "":
+		return s.from.String()
 	}
 	return s.name
+}
+
+// origin is where the setting is, for reports.
+func (s setting) origin() credchain.Origin {
+	switch {
+	case s.from != nil:
+		return *s.from
+	case s.set():
+		return credchain.Origin{Env: s.name}
+	}
+	return credchain.Origin{}
 }
 
 // variable returns an environment variable. For a Java order a system property comes first, as in the JVM.
@@ -35,16 +48,16 @@ func (s *System) variable(name string) setting {
 			return p
 		}
 	}
-	return trimmedSetting(s.getenv(name), name, credchain.Origin{Env: name})
+	return trimmedSetting(s.getenv(name), name, nil)
 }
 
 // trimmedSetting is the setting without the blanks around it; a blank one is unset.
-func trimmedSetting(raw, name string, origin credchain.Origin) setting {
+func trimmedSetting(raw, name string, from *credchain.Origin) setting {
 	value := strings.TrimSpace(raw)
 	if value == "" {
 		return setting{}
 	}
-	return setting{value: value, name: name, origin: origin, trimmed: value != raw}
+	return setting{value: value, name: name, from: from, trimmed: value != raw}
 }
 
 // first returns the first of several variables that is set.
@@ -67,7 +80,7 @@ func (s setting) check() error {
 	f := &failure{what: s.where() + " holds a control character", remedy: "write it again without that character"}
 	if s.value[i] == '\n' {
 		f.what = s.where() + " holds a line break"
-		if s.origin.File != "" {
+		if s.origin().File != "" {
 			f.remedy = "in these files an indented line continues the value of the line above"
 		}
 	}

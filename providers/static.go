@@ -59,7 +59,7 @@ func (s Static) read() (keySet, aws.Credentials, error) {
 		case "AccountID":
 			v = s.AccountID
 		}
-		return trimmedSetting(v, name, credchain.Origin{Flag: "code", Key: name})
+		return trimmedSetting(v, name, &credchain.Origin{Flag: "code", Key: name})
 	})
 	if !k.any() {
 		return k, aws.Credentials{}, &failure{what: "the keys given in code have neither AccessKeyID nor SecretAccessKey"}
