@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -118,6 +119,13 @@ func TestErrorText(t *testing.T) {
 			t.Parallel()
 			_, err := tt.chain.Retrieve(t.Context())
 			require.EqualError(t, err, tt.want)
+			var e *credchain.Error
+			require.ErrorAs(t, err, &e)
+			if strings.Contains(tt.want, remedied.advice) {
+				require.Equal(t, remedied.advice, e.Remedy())
+			} else {
+				require.Empty(t, e.Remedy())
+			}
 		})
 	}
 }

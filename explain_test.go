@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-cmp/cmp"
@@ -172,6 +173,45 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// shared is a link that fails with the same error as another, because they read the same thing.
+func shared(err error) *detector {
+	return &detector{link: link{err: err}, detects: err, evidence: credchain.Evidence{Temporary: true, Summary: "role"}}
+}
+
+func TestLinksThatFailAlike(t *testing.T) {
+	t.Parallel()
+	err := errors.New("no such profile")
+	trace := credchain.New(credchain.Named("one", shared(err)), shared(err), broken()).Explain(t.Context())
+	require.Equal(t, []string{"failed: no such profile", "not-asked: it would fail like one", "not-asked: it would fail: half a pair"}, outcomes(trace))
+
+	trace = credchain.New(local(keys("AKIALONGTERMKEY00001")), shared(err)).Explain(t.Context())
+	require.Empty(t, trace.Warnings, "a link that would fail gives no role that could be hidden")
+}
+
+func TestPanicsInDetectAreContained(t *testing.T) {
+	t.Parallel()
+	for _, p := range []credchain.Provider{panicking{}, credchain.New(panicking{})} {
+		trace := credchain.New(p, local(keys("AKIALONGTERMKEY00001"))).Explain(t.Context())
+		require.Equal(t, credchain.Failed, trace.Attempts[0].Status)
+		require.Contains(t, trace.String(), "panicked")
+		require.NotContains(t, trace.String(), "canary")
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Retrieve(context.Context) (aws.Credentials, error)  { panic(secret) }
+func (panicking) Detect(context.Context) (credchain.Evidence, error) { panic(secret) }
+
+func TestExpiredCredentialsAreNoticed(t *testing.T) {
+	t.Parallel()
+	old := temporary
+	old.CanExpire, old.Expires = true, time.Now().Add(-time.Hour)
+	trace := credchain.New(local(old)).Explain(t.Context())
+	require.Len(t, trace.Warnings, 1)
+	require.Equal(t, "expired", trace.Warnings[0].Code)
+}
+
 func outcomes(t credchain.Trace) []string {
 	var got []string
 	for _, a := range t.Attempts {
@@ -192,7 +232,7 @@ func TestTraceJSON(t *testing.T) {
 	got, err := json.Marshal(trace)
 	require.NoError(t, err)
 	require.JSONEq(t, `{
-		"credentials": {"access_key_id": "****************0001", "kind": "long-term", "account_id": "123456789012"},
+		"credentials": {"access_key_id": "****************0001", "kind": "long-term", "account_id": "123456789012", "expires": null},
 		"attempts": [
 			{"provider": "gone", "status": "skipped", "reason": "unset", "origins": [], "elapsed_ms": 1.5},
 			{"provider": "here", "status": "used", "reason": "keys", "elapsed_ms": 1.5, "origins": [

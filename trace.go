@@ -103,10 +103,10 @@ const (
 
 // Redacted is what may be shown of credentials.
 type Redacted struct {
-	AccessKeyID string    `json:"access_key_id"`        // all but the last four characters masked
-	Kind        Kind      `json:"kind"`                 // by the session token and the ID's prefix
-	AccountID   string    `json:"account_id,omitempty"` // "" if the source does not tell
-	Expires     time.Time `json:"expires,omitzero"`     // zero if they do not expire
+	AccessKeyID string    // all but the last four characters masked
+	Kind        Kind      // by the session token and the ID's prefix
+	AccountID   string    // "" if the source does not tell
+	Expires     time.Time // zero if they do not expire
 }
 
 // Redact returns what may be shown of c.
@@ -170,7 +170,26 @@ func (t Trace) String() string {
 	return b.String()
 }
 
-// MarshalJSON returns the form that the README describes: credentials, attempts and warnings.
+// MarshalJSON returns access_key_id, kind, account_id and expires, the last two null if they are not known.
+func (r Redacted) MarshalJSON() ([]byte, error) {
+	var account, expires *string
+	if r.AccountID != "" {
+		account = &r.AccountID
+	}
+	if !r.Expires.IsZero() {
+		end := r.Expires.UTC().Format(time.RFC3339)
+		expires = &end
+	}
+	return json.Marshal(struct {
+		AccessKeyID string  `json:"access_key_id"`
+		Kind        Kind    `json:"kind"`
+		AccountID   *string `json:"account_id"`
+		Expires     *string `json:"expires"`
+	}{r.AccessKeyID, r.Kind, account, expires})
+}
+
+// MarshalJSON returns credentials, which may be null, attempts and warnings. `credchain explain --json` has the
+// same three keys.
 func (t Trace) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Credentials *Redacted `json:"credentials"`
@@ -179,16 +198,15 @@ func (t Trace) MarshalJSON() ([]byte, error) {
 	}{t.Credentials, orEmpty(t.Attempts), orEmpty(t.Warnings)})
 }
 
-// MarshalJSON returns provider, status, reason, remedy, origins and elapsed_ms, a decimal fraction.
+// MarshalJSON returns provider, status, reason, origins and elapsed_ms, a decimal fraction.
 func (a Attempt) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Provider string   `json:"provider"`
 		Status   Status   `json:"status"`
 		Reason   string   `json:"reason"`
-		Remedy   string   `json:"remedy,omitempty"`
 		Origins  []Origin `json:"origins"`
 		Elapsed  float64  `json:"elapsed_ms"`
-	}{a.Provider, a.Status, a.Reason, a.Remedy, orEmpty(a.Origins), float64(a.Elapsed.Microseconds()) / 1000})
+	}{a.Provider, a.Status, a.Reason, orEmpty(a.Origins), float64(a.Elapsed.Microseconds()) / 1000})
 }
 
 // orEmpty makes an absent list an empty one in JSON.

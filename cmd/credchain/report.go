@@ -96,8 +96,8 @@ type (
 		Order       string              `json:"order"`
 		Profile     profileJSON         `json:"profile"`
 		Region      regionJSON          `json:"region"`
-		Credentials *credentialsJSON    `json:"credentials"`
-		Attempts    []attemptJSON       `json:"attempts"`
+		Credentials *credchain.Redacted `json:"credentials"`
+		Attempts    []credchain.Attempt `json:"attempts"`
 		Warnings    []credchain.Warning `json:"warnings"`
 	}
 	profileJSON struct {
@@ -108,38 +108,18 @@ type (
 		Value  *string           `json:"value"`
 		Origin *credchain.Origin `json:"origin"`
 	}
-	credentialsJSON struct {
-		AccessKeyID string         `json:"access_key_id"`
-		Kind        credchain.Kind `json:"kind"`
-		AccountID   *string        `json:"account_id"`
-		Expires     *string        `json:"expires"`
-	}
-	attemptJSON struct {
-		Provider string             `json:"provider"`
-		Status   credchain.Status   `json:"status"`
-		Reason   string             `json:"reason"`
-		Origins  []credchain.Origin `json:"origins"`
-		Elapsed  float64            `json:"elapsed_ms"`
-	}
 )
 
 // json returns the report for programs.
 func (r *report) json() (string, error) {
-	doc := reportJSON{
-		Order:    r.order,
-		Profile:  profileJSON{r.profile, orNull(r.profileFrom)},
-		Region:   regionJSON{orNull(r.region), orNull(r.regionFrom)},
-		Attempts: []attemptJSON{},
-		Warnings: append([]credchain.Warning{}, r.trace.Warnings...),
-	}
-	if c := r.trace.Credentials; c != nil {
-		doc.Credentials = &credentialsJSON{c.AccessKeyID, c.Kind, orNull(c.AccountID), orNull(timestamp(c.Expires))}
-	}
-	for _, a := range r.trace.Attempts {
-		doc.Attempts = append(doc.Attempts, attemptJSON{a.Provider, a.Status, a.Reason,
-			append([]credchain.Origin{}, a.Origins...), float64(a.Elapsed.Microseconds()) / 1000})
-	}
-	return indented(doc)
+	return indented(reportJSON{
+		Order:       r.order,
+		Profile:     profileJSON{r.profile, orNull(r.profileFrom)},
+		Region:      regionJSON{orNull(r.region), orNull(r.regionFrom)},
+		Credentials: r.trace.Credentials,
+		Attempts:    r.trace.Attempts,
+		Warnings:    append([]credchain.Warning{}, r.trace.Warnings...),
+	})
 }
 
 // orNull makes a zero value null in JSON.

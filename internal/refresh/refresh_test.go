@@ -244,6 +244,86 @@ func TestBackgroundRenewalHasALimit(t *testing.T) {
 	})
 }
 
+// TestImpatientCallers: a renewal that hangs must not cost a valid value, nor one fetch for each caller.
+func TestImpatientCallers(t *testing.T) {
+	t.Parallel()
+	for name, when := range map[string]time.Duration{
+		"in the background":  56 * time.Minute,
+		"while callers wait": 59*time.Minute + 5*time.Second,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &source{life: time.Hour}
+				var v refresh.Value[int]
+				_, err := v.Get(t.Context(), s.fetch)
+				require.NoError(t, err)
+				s.takes = 24 * time.Hour
+				time.Sleep(when)
+				for range 20 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					got, err := v.Get(ctx, s.fetch)
+					cancel()
+					require.NoError(t, err)
+					require.Equal(t, 1, got)
+				}
+				synctest.Wait()
+				require.EqualValues(t, 2, s.calls.Load())
+				require.Zero(t, s.ended.Load(), "the renewal goes on without those who left")
+
+				time.Sleep(10 * time.Minute) // the value has expired, and the renewal met its limit
+				synctest.Wait()
+				require.EqualValues(t, 1, s.ended.Load())
+				s.takes = 0
+				got, err := v.Get(t.Context(), s.fetch)
+				require.NoError(t, err)
+				require.NotEqual(t, 1, got)
+			})
+		})
+	}
+}
+
+func TestValidValueIsNotHeldUpByAHangingRenewal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{life: time.Hour}
+		var v refresh.Value[int]
+		_, err := v.Get(context.Background(), s.fetch)
+		require.NoError(t, err)
+		s.takes = 24 * time.Hour
+		time.Sleep(58 * time.Minute)
+		time.Sleep(70 * time.Second)
+		start := time.Now()
+		got, err := v.Get(context.Background(), s.fetch) // a caller that cannot leave
+		require.Less(t, time.Since(start), 2*time.Minute)
+		if err == nil {
+			require.Equal(t, 1, got)
+		}
+		synctest.Wait()
+	})
+}
+
+func TestLateFetchOverwritesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := &source{life: time.Hour, takes: time.Minute}
+		quick := &source{life: time.Hour}
+		quick.calls.Store(99)
+		var v refresh.Value[int]
+		var wg sync.WaitGroup
+		wg.Go(func() { v.Get(cancellable(t), slow.fetch) })
+		synctest.Wait()
+		v.Forget()
+		got, err := v.Get(t.Context(), quick.fetch)
+		require.NoError(t, err)
+		require.Equal(t, 100, got)
+		wg.Wait() // the slow one is back now
+		got, err = v.Get(t.Context(), quick.fetch)
+		require.NoError(t, err)
+		require.Equal(t, 100, got)
+	})
+}
+
 func TestForget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

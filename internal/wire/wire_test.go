@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +95,8 @@ func TestDoDoesNotQuote(t *testing.T) {
 		"a broken status":   {"HTTP/1.1 canary\r\n\r\n", wire.ErrNotHTTP},
 		"a broken header":   {"HTTP/1.1 200 OK\r\ncanary\r\n\r\n", wire.ErrNotHTTP},
 		"a broken length":   {"HTTP/1.1 200 OK\r\nContent-Length: canary\r\n\r\n", wire.ErrNotHTTP},
+		"a broken trailer":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n1\r\nx\r\n0\r\n\"canary\" \"canary\"\r\n\r\n", wire.ErrNotHTTP},
+		"a broken chunk":    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n", wire.ErrNotHTTP},
 		"an unknown coding": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: canary\r\n\r\n", wire.ErrNotHTTP},
 		"an endless header": {"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("canary", 20<<10), wire.ErrHeaderTooLong},
 	} {
@@ -129,14 +133,24 @@ func TestNear(t *testing.T) {
 	}
 }
 
+// TestProxyIsForFarHostsAlone runs itself in an environment with a proxy, which net/http reads once.
 func TestProxyIsForFarHostsAlone(t *testing.T) {
 	t.Parallel()
+	if os.Getenv("HTTP_PROXY") != "http://proxy.example:3128" {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestProxyIsForFarHostsAlone$")
+		cmd.Env = []string{"HTTP_PROXY=http://proxy.example:3128"}
+		out, err := cmd.CombinedOutput()
+		require.NoErrorf(t, err, "%s", out)
+		return
+	}
 	transport := wire.NewTransport(time.Second)
-	for _, address := range []string{"http://169.254.170.2/c", "http://localhost/c", "http://[fd00:ec2::23]/c"} {
+	for address, proxied := range map[string]bool{
+		"http://169.254.170.2/c": false, "http://localhost/c": false, "http://[fd00:ec2::23]/c": false, "http://sts.example/": true,
+	} {
 		u, err := url.Parse(address)
 		require.NoError(t, err)
 		proxy, err := transport.Proxy(&http.Request{URL: u})
 		require.NoError(t, err)
-		require.Nil(t, proxy)
+		require.Equal(t, proxied, proxy != nil, address)
 	}
 }
