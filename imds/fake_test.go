@@ -129,12 +129,12 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-var never = errors.New("never answered")
+var errNever = errors.New("never answered")
 
 // silent is a transport behind which nobody answers, until the request's context ends.
 func silent(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
-	return nil, fmt.Errorf("%w: %w", never, r.Context().Err())
+	return nil, fmt.Errorf("%w: %w", errNever, r.Context().Err())
 }
 
 // direct calls the fake without a network; each answer takes delay.

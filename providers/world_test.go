@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/credchain/credchain/providers"
 )
@@ -199,6 +198,3 @@ func (s service) document(id string, account bool) string {
 	}
 	return d + "}"
 }
-
-// now is the start of every scenario's clock, that of a synctest bubble.
-var now = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
