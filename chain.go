@@ -37,7 +37,8 @@ import (
 // Provider is one link of a chain. Every provider of aws-sdk-go-v2 is one, and so is a [Chain].
 //
 // Retrieve must return an error that wraps [ErrNotConfigured] if, and only if, there is nothing for this
-// provider to try. It must be safe for concurrent use. No error may hold a secret.
+// provider to try. It must end when its context does, and be safe for concurrent use. No error may hold a
+// secret.
 //
 // A provider may also implement [Detector] and [Prober], for a better report, and have a method
 // Name() string, by which reports call it.

@@ -248,6 +248,7 @@ func TestRedact(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "****************MPLE", credchain.Redact(keys("AKIAIOSFODNN7EXAMPLE")).AccessKeyID)
 	require.Equal(t, "****************", credchain.Redact(keys("short")).AccessKeyID, "too short to be an ID, so nothing of it is shown")
+	require.Equal(t, "****************", credchain.Redact(keys("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")).AccessKeyID, "no ID, but a secret in its place")
 	require.Equal(t, credchain.Temporary, credchain.Redact(temporary).Kind)
 	require.Equal(t, credchain.LongTerm, credchain.Redact(keys("minio")).Kind)
 }

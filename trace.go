@@ -121,11 +121,11 @@ func Redact(c aws.Credentials) Redacted {
 	return r
 }
 
-// maskKeyID hides an access key ID as the AWS CLI does. A short one is no access key ID, but perhaps a
-// secret in the wrong place.
+// maskKeyID hides an access key ID as the AWS CLI does. One that is short, or has other characters than
+// those of AWS's, is perhaps a secret in the wrong place.
 func maskKeyID(id string) string {
 	const stars = "****************"
-	if len(id) < 16 {
+	if len(id) < 16 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
 		return stars
 	}
 	return stars + id[len(id)-4:]

@@ -58,7 +58,8 @@ var errContainer = absent("neither %s nor %s is set", relativeURI, fullURI)
 // Name returns "container".
 func (c *Container) Name() string { return "container" }
 
-// Detect tells which endpoint would be asked. A URI that may not be asked is an error.
+// Detect tells which endpoint would be asked. A URI that may not be asked is an error; what a host name stands
+// for shows only when it is looked up, by Retrieve.
 func (c *Container) Detect(context.Context) (credchain.Evidence, error) {
 	u, from, err := c.endpoint()
 	if !from.set() {
@@ -141,6 +142,8 @@ func (c *Container) endpoint() (*url.URL, setting, error) {
 		return nil, from, &failure{what: from.where() + " is no URL"} // the parser's error quotes it
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return nil, from, &failure{what: from.where() + " is no http or https URL with a host"}
+	case u.Scheme == "http" && foreign(u.Hostname()):
+		return nil, from, hostRefused(u.Hostname(), from)
 	case u.User != nil:
 		return nil, from, &failure{what: from.where() + " holds a user name or password", remedy: "use " + tokenValue + " instead"}
 	}
@@ -153,11 +156,8 @@ func (c *Container) checkHost(ctx context.Context, u *url.URL, from setting) err
 		return nil
 	}
 	host := u.Hostname()
-	if ip, err := netip.ParseAddr(host); err == nil {
-		if ownAddress(ip) {
-			return nil
-		}
-		return hostRefused(host, from)
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil // endpoint has looked at it
 	}
 	ctx, cancel := context.WithTimeout(ctx, containerAnswer)
 	defer cancel()
@@ -181,6 +181,12 @@ func hostRefused(host string, from setting) error {
 		what:   fmt.Sprintf("%s names the host %s, which is not asked without TLS", from.where(), host),
 		remedy: "use https, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]",
 	}
+}
+
+// foreign reports whether host is the literal address of somebody else.
+func foreign(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && !ownAddress(ip)
 }
 
 func ownAddress(ip netip.Addr) bool {

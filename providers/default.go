@@ -130,7 +130,7 @@ func newLinks(c Config) *links {
 	}
 	l.shared = profileSource{sys: &l.sys, name: c.Profile, flag: c.flag("profile")}
 	l.flags = flags{static: c.Static, shared: &l.shared}
-	l.environment.System = c.System
+	l.environment.System = l.sys
 	if c.Profile != "" {
 		l.environment.maskedBy = fmt.Sprintf("profile %s was asked for by %s", c.Profile, l.shared.flag)
 	}

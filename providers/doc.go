@@ -12,7 +12,24 @@
 // # What counts as set
 //
 // An environment variable or a key that is empty or blank counts as unset. Blanks around a value are
-// dropped, with a warning in the report; a control character inside one is an error. Half a key pair is an
-// error that names the missing half. An access key ID, its secret, its session token and its account ID
-// come from one place, never mixed.
+// dropped; around keys, profile names and container settings the report warns of them. A control character
+// inside a value is an error. Half a key pair is an error that names the missing half. An access key ID, its
+// secret, its session token and its account ID come from one place, never mixed.
+//
+// # Where the SDKs disagree
+//
+//   - AWS_PROFILE goes before AWS_DEFAULT_PROFILE, and AWS_REGION before AWS_DEFAULT_REGION.
+//   - Keys in the environment go before AWS_PROFILE, as in most SDKs (not in JavaScript's), and the report says
+//     so. A profile that the program or its command line asks for goes before them.
+//   - Such a profile puts the environment's keys and web identity out of use. A profile without credentials
+//     still goes on to the container and the instance, as with the AWS CLI.
+//   - A profile that is asked for and is in neither file is an error; an absent default profile is merely empty.
+//   - In the config file, [profile default] replaces [default]. A malformed line is an error of its own profile;
+//     text before the first section is an error of the file.
+//   - The credentials file goes before the config file, key by key; an access key with its token is one unit.
+//   - role_arn without source_profile, credential_source or web_identity_token_file is an error.
+//   - AWS_SECURITY_TOKEN is read only where AWS_SESSION_TOKEN is unset, with a warning.
+//   - A container document needs all four fields and an expiry to come, as for the AWS CLI.
+//   - IMDSv1 is spoken only if the token call is answered 403, 404 or 405, and not if it is turned off.
+//   - A switch such as AWS_EC2_METADATA_DISABLED that is neither true nor false is an error.
 package providers

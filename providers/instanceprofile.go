@@ -30,7 +30,10 @@ import (
 //	AWS_EC2_INSTANCE_PROFILE_NAME           ec2_instance_profile_name
 //
 // It is not configured if the service does not answer the first request, or answers that the instance has no
-// role; also if a setting names its endpoint, which says where the service would be and not that it is there. Only a request can tell, so Detect reports Unconfirmed, and Probe asks.
+// role. That holds also where a setting names the endpoint: it says where the service would be, not that it
+// is there. A setting that is neither true nor false, or no number, is an error.
+//
+// Only a request can tell whether the service is there, so Detect reports Unconfirmed, and Probe asks.
 type InstanceProfile struct {
 	Profile string // whose keys count; "": AWS_PROFILE, AWS_DEFAULT_PROFILE, else default
 	System  System // zero: the real machine

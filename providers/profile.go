@@ -53,8 +53,8 @@ func (f sharedFile) header(profile string) string {
 
 // selected returns the name of the active profile with who chose it, and whether anybody did.
 func (s *profileSource) selected() (choice setting, named bool) {
-	if s.name != "" {
-		return setting{value: s.name, name: "the profile name", from: &credchain.Origin{Flag: s.flag}}, true
+	if v := trimmedSetting(s.name, "the profile name", &credchain.Origin{Flag: s.flag}); v.set() {
+		return v, true
 	}
 	if v := s.sys.first("AWS_PROFILE", "AWS_DEFAULT_PROFILE"); v.set() {
 		return v, true

@@ -14,8 +14,9 @@ var ErrNoRegion = errors.New("no region is configured: set AWS_REGION, or region
 const defaultRegion = "us-east-1"
 
 // Region returns the region and where it comes from: the Config, AWS_REGION, AWS_DEFAULT_REGION, region in
-// the active profile, the instance's own region if the credentials are the instance's, else us-east-1, whose
-// origin is the key "default". It reads the profile and asks the metadata service only if it has to.
+// the active profile, the instance's own region if no link before the instance profile is configured, else
+// us-east-1, whose origin is the key "default". It reads the profile and asks the metadata service only if it
+// has to, and with a client of its own: where nobody answers that takes a second, so ask for credentials first.
 //
 // It fails if the profile cannot be read, if there is a metadata service and it fails, and with
 // [ErrNoRegion] if NoDefaultRegion is set and nothing else gives a region.
@@ -51,7 +52,11 @@ func Region(ctx context.Context, c Config) (string, credchain.Origin, error) {
 // instanceRegion asks the metadata service for its region if no link before the instance profile is
 // configured; else it is unset. A service that is not there has no region.
 func (l *links) instanceRegion(ctx context.Context) (setting, error) {
-	for _, p := range l.documented() {
+	before := l.documented()
+	if l.sys.properties != nil {
+		before = append([]credchain.Provider{l.javaProperties()}, before...)
+	}
+	for _, p := range before {
 		if p == credchain.Provider(&l.instanceProfile) {
 			break
 		}

@@ -103,3 +103,14 @@ func TestBind(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "AKIAIOSFODNN7EXAMPLE", creds.AccessKeyID)
 }
+
+// TestRegionOfAJavaProgram: its keys may come from system properties, and then the instance's region is not its own.
+func TestRegionOfAJavaProgram(t *testing.T) {
+	t.Parallel()
+	m := &machine{env: map[string]string{"JAVA_TOOL_OPTIONS": "-Daws.accessKeyId=AKIAOPTIONS000000001 -Daws.secretAccessKey=canary"},
+		wire: wire{answer: instance}}
+	region, _, err := providers.Region(t.Context(), providers.Config{System: m.system(), SystemProperties: true})
+	require.NoError(t, err)
+	require.Equal(t, "us-east-1", region)
+	require.Empty(t, m.wire.requests)
+}

@@ -32,7 +32,6 @@ type report struct {
 // gather walks the chain and finds the region.
 func (a *app) gather(ctx context.Context, cfg providers.Config, offline bool) report {
 	r := report{order: a.order.value, offline: offline}
-	cfg.SystemProperties = r.order != "cli"
 	var options []credchain.ExplainOption
 	if offline {
 		cfg.System, _ = cutOff(cfg.System)

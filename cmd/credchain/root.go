@@ -81,7 +81,10 @@ func newRoot(s streams, cfg providers.Config) *cobra.Command {
 		SilenceUsage:               true,
 		Args:                       knownCommand,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return a.checkFlags(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			a.cfg.SystemProperties = a.order.value != "cli"
+			return a.checkFlags(cmd)
+		},
 	}
 	root.SetOut(s.out)
 	root.SetErr(s.err)

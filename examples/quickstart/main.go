@@ -19,13 +19,7 @@ func main() {
 	ctx := context.Background()
 
 	chain := providers.Default(providers.Config{})
-	region, _, err := providers.Region(ctx, providers.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	cfg := aws.Config{Region: region, Credentials: chain} // for any client: s3.NewFromConfig(cfg)
-
-	creds, err := cfg.Credentials.Retrieve(ctx)
+	creds, err := chain.Retrieve(ctx)
 	switch {
 	case errors.Is(err, credchain.ErrNotConfigured):
 		fmt.Println("no credentials on this machine")
@@ -33,6 +27,12 @@ func main() {
 	case err != nil: // configured, and broken
 		log.Fatal(err)
 	}
+	region, _, err := providers.Region(ctx, providers.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg := aws.Config{Region: region, Credentials: chain} // for any client: s3.NewFromConfig(cfg)
+
 	shown := credchain.Redact(creds)
 	fmt.Printf("%s key %s from %s, region %s\n", shown.Kind, shown.AccessKeyID, creds.Source, cfg.Region)
 }

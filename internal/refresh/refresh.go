@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// How early a value is renewed, and what a failed renewal costs (design: "Numbers that hold everywhere").
+// How early a value is renewed, and what a failed renewal costs.
 // Both windows shrink with the value's lifetime, so that a short-lived value is not renewed without pause.
 const (
 	advisoryWindow  = 5 * time.Minute // renewed in the background; nobody waits
