@@ -1,6 +1,10 @@
 package credchain
 
-import "strings"
+import (
+	"errors"
+	"strings"
+	"time"
+)
 
 // Error says why a walk found no credentials. Its trace has every link that was asked.
 //
@@ -74,4 +78,27 @@ func (e *Error) Remedy() string {
 		return f.Remedy
 	}
 	return ""
+}
+
+func attempt(name string, err error, elapsed time.Duration) Attempt {
+	a := Attempt{Provider: name, Elapsed: elapsed}
+	a.fail(err)
+	return a
+}
+
+// fail records the error that ended an attempt.
+func (a *Attempt) fail(err error) {
+	a.Err, a.Reason, a.Status = err, reason(err), Failed
+	if errors.Is(err, ErrNotConfigured) {
+		a.Status = Skipped
+	}
+	var r interface{ Remedy() string }
+	if errors.As(err, &r) {
+		a.Remedy = r.Remedy()
+	}
+}
+
+// reason is err in words, without what the status says already.
+func reason(err error) string {
+	return strings.TrimSuffix(err.Error(), ": "+ErrNotConfigured.Error())
 }

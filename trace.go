@@ -2,7 +2,6 @@ package credchain
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -129,29 +128,6 @@ func maskKeyID(id string) string {
 		return stars
 	}
 	return stars + id[len(id)-4:]
-}
-
-func attempt(name string, err error, elapsed time.Duration) Attempt {
-	a := Attempt{Provider: name, Elapsed: elapsed}
-	a.fail(err)
-	return a
-}
-
-// fail records the error that ended an attempt.
-func (a *Attempt) fail(err error) {
-	a.Err, a.Reason, a.Status = err, reason(err), Failed
-	if errors.Is(err, ErrNotConfigured) {
-		a.Status = Skipped
-	}
-	var r interface{ Remedy() string }
-	if errors.As(err, &r) {
-		a.Remedy = r.Remedy()
-	}
-}
-
-// reason is err in words, without what the status says already.
-func reason(err error) string {
-	return strings.TrimSuffix(err.Error(), ": "+ErrNotConfigured.Error())
 }
 
 // String returns one line for each link: its place, name, status and reason.

@@ -34,12 +34,18 @@ func ownTransport() *http.Transport {
 	return t
 }
 
+// CheckEndpoint tells what is wrong with an endpoint URL, nil if a Client would take it. It asks nobody.
+func CheckEndpoint(endpoint string) error {
+	_, err := parseEndpoint(endpoint)
+	return err
+}
+
 // parseEndpoint checks an endpoint and takes the slashes off its end. Its error does not repeat a URL that has
 // user information, which could be a password.
 func parseEndpoint(endpoint string) (url.URL, error) {
 	endpoint = strings.TrimSpace(endpoint)
 	if endpoint == "" {
-		endpoint = endpointIPv4
+		endpoint = Endpoint
 	}
 	u, err := url.Parse(endpoint)
 	if strings.Contains(endpoint, "@") && (err != nil || u.User != nil) {

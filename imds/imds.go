@@ -38,12 +38,14 @@ import (
 	"github.com/credchain/credchain/internal/backoff"
 )
 
+// Endpoint is the address of the metadata service on every EC2 instance, which an empty [Client.Endpoint] means.
+const Endpoint = "http://169.254.169.254"
+
 // EndpointIPv6 is the address of the metadata service over IPv6, for [Client.Endpoint]. An instance answers it
 // only if its metadata options have the IPv6 endpoint enabled.
 const EndpointIPv6 = "http://[fd00:ec2::254]"
 
 const (
-	endpointIPv4         = "http://169.254.169.254"
 	defaultAnswerTimeout = time.Second
 	budget               = 5 * time.Second // for one operation, while AnswerTimeout is a second or less
 	maxDocument          = 1 << 20

@@ -1,0 +1,97 @@
+package providers
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/credchain/credchain/internal/backoff"
+	"github.com/credchain/credchain/internal/wire"
+)
+
+// containerCredentials reads the endpoint's document.
+func containerCredentials(body []byte) (aws.Credentials, error) {
+	var d struct {
+		AccessKeyId, SecretAccessKey, Token, AccountId string // spelled as on the wire
+		Expiration                                     string
+	}
+	if err := json.Unmarshal(body, &d); err != nil {
+		return aws.Credentials{}, errors.New("the answer is no JSON document of credentials") // the parser's error could quote it
+	}
+	for _, field := range [...]struct{ name, value string }{
+		{"AccessKeyId", d.AccessKeyId}, {"SecretAccessKey", d.SecretAccessKey}, {"Token", d.Token}, {"Expiration", d.Expiration},
+	} {
+		if field.value == "" { // all four, as the AWS CLI has it: these are a role's credentials
+			return aws.Credentials{}, fmt.Errorf("the answer has no %s", field.name)
+		}
+	}
+	end, err := time.Parse(time.RFC3339, d.Expiration)
+	if err != nil {
+		return aws.Credentials{}, errors.New("the answer's Expiration is no RFC 3339 time")
+	}
+	if !end.After(time.Now()) { // as the AWS CLI has it
+		return aws.Credentials{}, fmt.Errorf("the credentials in the answer expired at %s", end.UTC().Format(time.RFC3339))
+	}
+	return aws.Credentials{
+		AccessKeyID:     d.AccessKeyId,
+		SecretAccessKey: d.SecretAccessKey,
+		SessionToken:    d.Token,
+		AccountID:       d.AccountId,
+		Source:          "Container",
+		CanExpire:       true,
+		Expires:         end,
+	}, nil
+}
+
+// refusedError is an answer other than 200.
+type refusedError struct {
+	status        int
+	code, message string
+}
+
+func (e *refusedError) Error() string {
+	s := fmt.Sprintf("HTTP %d", e.status)
+	for _, part := range [...]string{e.code, e.message} {
+		if part != "" {
+			s += ": " + part
+		}
+	}
+	return s
+}
+
+// HTTPStatusCode and ErrorCode are what the retryer classifies by.
+func (e *refusedError) HTTPStatusCode() int { return e.status }
+func (e *refusedError) ErrorCode() string   { return e.code }
+
+// refusal reads code and message of an error answer, the two fields that the ECS agent and the EKS agent give.
+// They are shown without the token, should the service repeat it.
+func refusal(resp *wire.Response, token string) error {
+	var d struct{ Code, Message string }
+	_ = json.Unmarshal(resp.Body, &d) // any other body says nothing that may be shown
+	if len(token) >= 4 {              // a shorter one is no secret, and its letters are in every word
+		d.Code, d.Message = strings.ReplaceAll(d.Code, token, "TOKEN"), strings.ReplaceAll(d.Message, token, "TOKEN")
+	}
+	err := error(&refusedError{resp.StatusCode, oneLine(d.Code), oneLine(d.Message)})
+	if after, ok := backoff.RetryAfter(resp.Header); ok {
+		err = backoff.After(after, err)
+	}
+	return err
+}
+
+// oneLine makes a service's words fit for an error: printable, and not long.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if isControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > 200 {
+		s = strings.ToValidUTF8(s[:200], "") + "…"
+	}
+	return s
+}
