@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -22,12 +23,16 @@ import (
 
 // wire answers requests from memory and remembers them.
 type wire struct {
-	answer   func(*http.Request) (*http.Response, error)
+	answer func(*http.Request) (*http.Response, error)
+
+	mu       sync.Mutex
 	requests []*http.Request
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
 	w.requests = append(w.requests, r)
+	w.mu.Unlock()
 	if w.answer == nil { // nobody is there
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}

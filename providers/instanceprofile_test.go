@@ -2,8 +2,11 @@ package providers_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -61,6 +64,53 @@ func TestProbeNamesTheRoleThatRetrieveAsksFor(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, ev.Summary, "role other ")
 	require.False(t, ev.Unconfirmed)
+}
+
+// TestNothingConfiguredEndsQuickly: what the network costs on a machine that is no instance, in fake time.
+func TestNothingConfiguredEndsQuickly(t *testing.T) {
+	t.Parallel()
+	silent := func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	slow := func(r *http.Request) (*http.Response, error) {
+		time.Sleep(700 * time.Millisecond)
+		return withRole(r)
+	}
+	for _, tt := range []struct {
+		name    string
+		answer  func(*http.Request) (*http.Response, error)
+		offline bool
+		least   time.Duration
+		most    time.Duration
+		nothing bool
+	}{
+		{"refuses", nil, false, 0, 0, true},
+		{"silent", silent, false, time.Second, 1100 * time.Millisecond, true},
+		{"silent, offline", silent, true, 0, 0, true},
+		{"alive, at 700 ms an answer", slow, false, 2100 * time.Millisecond, 2100 * time.Millisecond, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := &machine{wire: wire{answer: tt.answer}}
+				chain := providers.Default(providers.Config{System: m.system()})
+				start := time.Now()
+				if tt.offline {
+					chain.Explain(t.Context(), credchain.Offline)
+					require.Empty(t, m.wire.requests)
+				} else {
+					_, err := chain.Retrieve(t.Context())
+					require.Equal(t, tt.nothing, errors.Is(err, credchain.ErrNotConfigured), "%v", err)
+					require.Equal(t, tt.nothing, err != nil)
+				}
+				took := time.Since(start)
+				require.GreaterOrEqual(t, took, tt.least)
+				require.LessOrEqual(t, took, tt.most)
+				synctest.Wait()
+			})
+		})
+	}
 }
 
 func TestRegionFailsWhereTheMetadataServiceDoes(t *testing.T) {
