@@ -61,6 +61,32 @@ func (s *profileSource) candidates(p *profile) (near []string, hint string) {
 	return near, hint
 }
 
+// ProfileNames returns the names of the profiles in both shared files, sorted, each once. It is for lists and
+// completion: a file that cannot be read, or whose place is not known, has none.
+func ProfileNames(c Config) []string {
+	l := newLinks(c)
+	var names []string
+	for _, f := range [...]struct {
+		variable, name string
+		style          ini.Style
+	}{
+		{"AWS_SHARED_CREDENTIALS_FILE", "credentials", ini.Credentials},
+		{"AWS_CONFIG_FILE", "config", ini.Config},
+	} {
+		file, err := l.sys.sharedFile(f.variable, f.name, f.style)
+		if err != nil {
+			continue
+		}
+		for _, n := range l.sys.sectionNames(file) {
+			if n.Kind == ini.Profile {
+				names = append(names, n.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // sectionNames lists the sections of a file; an advice needs no error of its own.
 func (s *System) sectionNames(f sharedFile) []ini.Name {
 	r, err := s.open(f.path)

@@ -105,7 +105,7 @@ func (a *app) bindFlags(root *cobra.Command) {
 	flags.Lookup("profile").Usage = "use the profile `NAME` of the shared config and credentials files"
 	flags.Lookup("region").Usage = "use the `REGION`"
 	flags.Var(&a.order, "order", "walk the chain in the order of this tool or SDK")
-	mustRegister(root, "profile", completeProfile)
+	mustRegister(root, "profile", a.completeProfile)
 	mustRegister(root, "order", a.order.complete)
 }
 
