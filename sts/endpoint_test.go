@@ -39,6 +39,83 @@ func TestEndpointOfRegion(t *testing.T) {
 	}
 }
 
+// The other forms of the addresses, signed for the region all the same.
+func TestEndpointVariants(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		region     string
+		fips, dual bool
+		host, err  string
+	}{
+		{"eu-west-1", true, false, "sts-fips.eu-west-1.amazonaws.com", ""},
+		{"eu-west-1", false, true, "sts.eu-west-1.api.aws", ""},
+		{"eu-west-1", true, true, "sts-fips.eu-west-1.api.aws", ""},
+		{"us-gov-west-1", true, false, "sts.us-gov-west-1.amazonaws.com", ""},
+		{"us-gov-west-1", true, true, "sts-fips.us-gov-west-1.api.aws", ""},
+		{"cn-north-1", false, true, "sts.cn-north-1.api.amazonwebservices.com.cn", ""},
+		{"aws-global", true, false, "", "region aws-global: the global endpoint has no FIPS form"},
+		{"aws-global", false, true, "", "region aws-global: the global endpoint has no dual stack form"},
+		{"dummy", true, true, "", `region "dummy": not the form of a region`},
+	} {
+		t.Run(tt.region+tt.host, func(t *testing.T) {
+			t.Parallel()
+			s := &awstest.STS{Region: tt.region, Principals: []awstest.Principal{{Credentials: user}}}
+			m := awstest.Hermetic(t, awstest.World{Hosts: map[string]http.Handler{tt.host: s}})
+			c := client(s, user)
+			c.Region, c.FIPS, c.DualStack, c.Transport = tt.region, tt.fips, tt.dual, m.System().Transport
+			_, err := c.GetCallerIdentity(t.Context())
+			if tt.err != "" {
+				require.ErrorContains(t, err, tt.err)
+				require.Empty(t, m.Requests())
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, []string{"POST https://" + tt.host + "/"}, m.Requests())
+		})
+	}
+}
+
+// An endpoint that is set has no variants: asking for one would be silently ignored, FIPS of all things.
+func TestOwnEndpointHasNoVariants(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		fips, dual bool
+		err        string
+	}{
+		{true, false, "an endpoint is set, and so is FIPS, which is for AWS's own endpoints"},
+		{false, true, "an endpoint is set, and so is dual stack, which"},
+		{true, true, "an endpoint is set, and so is FIPS and dual stack, which"},
+	} {
+		h := &scripted{}
+		c := client(h, user)
+		c.Endpoint, c.FIPS, c.DualStack = "https://"+host, tt.fips, tt.dual
+		_, err := c.GetCallerIdentity(t.Context())
+		require.ErrorContains(t, err, tt.err)
+		_, err = c.AssumeRoleWithWebIdentity(t.Context(), goodInputs().web)
+		require.ErrorContains(t, err, tt.err)
+		require.Empty(t, h.requests)
+	}
+}
+
+// What is not signed needs no region if it is told where to go; otherwise it does.
+func TestRegionOfUnsignedCalls(t *testing.T) {
+	t.Parallel()
+	h := &scripted{answers: []answer{{body: xmlAnswer("AssumeRoleWithWebIdentity", xmlCredentials)}}}
+	c := client(h, user)
+	c.Region, c.Credentials, c.Endpoint = "", nil, "https://"+host
+	_, err := c.AssumeRoleWithWebIdentity(t.Context(), goodInputs().web)
+	require.NoError(t, err)
+	c = client(h, user)
+	c.Region = ""
+	_, err = c.AssumeRoleWithWebIdentity(t.Context(), goodInputs().web)
+	require.EqualError(t, err, "sts: AssumeRoleWithWebIdentity: the region is not set")
+	c = client(h, user)
+	c.Region, c.Endpoint = "a/b", "https://"+host
+	_, err = c.AssumeRoleWithWebIdentity(t.Context(), goodInputs().web)
+	require.ErrorContains(t, err, `region "a/b"`)
+	require.Len(t, h.requests, 1)
+}
+
 // A region that cannot be one is an error before anything is asked.
 func TestBadRegions(t *testing.T) {
 	t.Parallel()

@@ -3,11 +3,10 @@ package sts
 import (
 	"encoding/xml"
 	"fmt"
+	"net/http"
 	"strings"
-	"unicode"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
+	"github.com/credchain/credchain/internal/backoff"
 	"github.com/credchain/credchain/internal/wire"
 )
 
@@ -17,7 +16,7 @@ type Error struct {
 	// because it came from something else, such as a proxy.
 	Code string
 
-	// Message is STS's explanation, on one line, shortened, and without the credentials of the request.
+	// Message is STS's explanation, on one line, shortened, and without the secrets of the request.
 	Message string
 
 	// RequestID is what AWS support asks for. It can be "".
@@ -53,43 +52,69 @@ func (e *Error) ErrorCode() string { return e.Code }
 // HTTPStatusCode returns StatusCode, under the name by which the SDK's classifiers ask for it.
 func (e *Error) HTTPStatusCode() int { return e.StatusCode }
 
-const maxMessage = 512 // bytes of a service's message that are kept
+// Class says what to do about an [Error].
+type Class string
 
-func parseError(resp *wire.Response, creds aws.Credentials) *Error {
+// The classes of an Error.
+const (
+	// ClassExpired is for credentials, tokens or requests that were good once: get new ones.
+	ClassExpired Class = "expired"
+	// ClassDenied is for credentials or tokens that are not accepted, and for permissions that are missing.
+	ClassDenied Class = "denied"
+	// ClassThrottled is for too many requests: come back later.
+	ClassThrottled Class = "throttled"
+	// ClassInput is for parameters that STS does not take.
+	ClassInput Class = "bad input"
+	// ClassEndpoint is for a service that does not work, cannot reach another that it needs, is not activated
+	// in the region, or is not STS.
+	ClassEndpoint Class = "endpoint"
+	// ClassOther is for what none of the others fits.
+	ClassOther Class = "other"
+)
+
+// Class sorts e by its code, or by the HTTP status if the code is not known.
+func (e *Error) Class() Class {
+	if backoff.Classify(e) == backoff.Throttle {
+		return ClassThrottled
+	}
+	switch e.Code {
+	case "ExpiredToken", "ExpiredTokenException", "ExpiredTradeInTokenException", "RequestExpired":
+		return ClassExpired
+	case "AccessDenied", "AccessDeniedException", "AuthFailure", "IncompleteSignature", "InvalidClientTokenId",
+		"InvalidIdentityToken", "InvalidSignatureException", "MissingAuthenticationToken", "SignatureDoesNotMatch",
+		"UnrecognizedClientException":
+		return ClassDenied
+	case "IDPCommunicationError", "RegionDisabledException", "InvalidAction", "RequestTimeout", "RequestTimeoutException", "":
+		return ClassEndpoint
+	}
+	switch {
+	case e.StatusCode >= http.StatusInternalServerError:
+		return ClassEndpoint
+	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
+		return ClassDenied
+	case e.StatusCode == http.StatusBadRequest, e.StatusCode == http.StatusRequestEntityTooLarge:
+		return ClassInput
+	}
+	return ClassOther
+}
+
+// parseError reads an answer that refuses. What it says is cleaned of secrets.
+func parseError(resp *wire.Response, secrets []string) *Error {
 	var doc struct {
 		XMLName   xml.Name `xml:"ErrorResponse"`
 		Code      string   `xml:"Error>Code"`
 		Message   string   `xml:"Error>Message"`
 		RequestID string   `xml:"RequestId"`
 	}
-	e := &Error{StatusCode: resp.StatusCode, RequestID: clean(resp.Header.Get("X-Amzn-Requestid"), creds)}
+	e := &Error{StatusCode: resp.StatusCode, RequestID: wire.Clean(resp.Header.Get("X-Amzn-Requestid"), secrets...)}
 	if xml.Unmarshal(resp.Body, &doc) != nil || doc.Code == "" {
 		return e
 	}
 	// STS may go on with the canonical request it computed, in which the session token stands.
 	message, _, _ := strings.Cut(strings.TrimSpace(doc.Message), "\n")
-	e.Code, e.Message = clean(doc.Code, creds), clean(message, creds)
+	e.Code, e.Message = wire.Clean(doc.Code, secrets...), wire.Clean(message, secrets...)
 	if doc.RequestID != "" {
-		e.RequestID = clean(doc.RequestID, creds)
+		e.RequestID = wire.Clean(doc.RequestID, secrets...)
 	}
 	return e
-}
-
-// clean makes text from the service fit for an error: without secrets, on one line, not long.
-func clean(s string, creds aws.Credentials) string {
-	for _, secret := range []string{creds.SecretAccessKey, creds.SessionToken} {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, "REDACTED")
-		}
-	}
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) > maxMessage {
-		s = strings.ToValidUTF8(s[:maxMessage], "") + "..."
-	}
-	return strings.TrimSpace(s)
 }

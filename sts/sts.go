@@ -1,24 +1,23 @@
-// Package sts is a small client of the AWS Security Token Service. It signs with what its credentials
-// provider gives and never sends an anonymous request in place of a signed one.
+// Package sts is a small client of the AWS Security Token Service, with every operation that STS offers. What
+// an operation needs is checked before a request is sent; it signs with what its credentials provider gives
+// and never sends an anonymous request in place of a signed one.
 //
-// It links neither the SDK's STS client nor its middleware; it does use the SDK's own signer.
+// Inputs and outputs hold secrets. Printed by package fmt or as JSON they show none, alone or in another value;
+// only in an unexported field of another value they do, because there package fmt asks no methods.
+//
+// It links neither the SDK's STS client nor its middleware.
 package sts
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/credchain/credchain/internal/backoff"
 	"github.com/credchain/credchain/internal/wire"
@@ -31,10 +30,12 @@ const (
 )
 
 // Client calls STS. Region is the only field that must be set for a call, and Credentials for one that is
-// signed. A Client is safe for concurrent use; it must not be copied, nor its fields changed, after first use.
+// signed: all but AssumeRoleWithWebIdentity and AssumeRoleWithSAML. A Client is safe for concurrent use; it
+// must not be copied, nor its fields changed, after first use.
 type Client struct {
 	// Region is where the service is called, and what requests are signed for. "aws-global" is the one
-	// global endpoint, sts.amazonaws.com, signed for us-east-1. It must be set also if Endpoint is.
+	// global endpoint, sts.amazonaws.com, signed for us-east-1. It must be set also if Endpoint is, unless
+	// the call is not signed.
 	Region string
 
 	// Credentials sign the requests. Nil is an error for every call that is signed.
@@ -42,6 +43,14 @@ type Client struct {
 
 	// Endpoint is the URL to call, "" for the regional endpoint of Region's partition.
 	Endpoint string
+
+	// FIPS calls the endpoint with FIPS 140 validated cryptography. With Endpoint, or with "aws-global", it is
+	// an error.
+	FIPS bool
+
+	// DualStack calls the endpoint that answers over IPv6 as well. With Endpoint, or with "aws-global", it is
+	// an error.
+	DualStack bool
 
 	// Transport carries the requests. Nil means a transport of the client's own, which uses the proxy of the
 	// environment. Redirects are never followed.
@@ -53,6 +62,7 @@ type Client struct {
 	quota backoff.Quota
 	once  sync.Once
 	own   http.RoundTripper // in place of a nil Transport
+	skew  atomic.Int64      // see ClockSkew
 }
 
 func (c *Client) transport() http.RoundTripper {
@@ -64,86 +74,64 @@ func (c *Client) transport() http.RoundTripper {
 	return c.own
 }
 
-// call is one operation: its parameters go out as a form, and the answer's XML is read into result.
+// call says how the parameters of an operation are sent, and what the answer's XML is read into.
 type call struct {
-	operation string
-	params    url.Values // without Action and Version
-	result    any
+	result   any
+	unsigned bool             // no credentials are needed
+	longTerm bool             // temporary credentials are not accepted
+	again    string           // a code that is worth one more attempt
+	signer   *aws.Credentials // is set to what the request was signed with, if not nil
 }
 
-// signed runs c with credentials. They are fetched once, before the first attempt.
-func (c *Client) signed(ctx context.Context, op call) error {
-	err := c.run(ctx, op)
-	if err != nil {
-		return fmt.Errorf("sts: %s: %w", op.operation, err)
+// do makes the call, unless a parameter breaks a limit.
+func (c *Client) do(ctx context.Context, p *params, op call) error {
+	if err := c.run(ctx, p, op); err != nil {
+		return fmt.Errorf("sts: %s: %w", p.operation, err)
 	}
 	return nil
 }
 
-func (c *Client) run(ctx context.Context, op call) error {
-	endpoint, signingRegion, err := resolve(c.Endpoint, c.Region)
+// run fetches the credentials once, before the first attempt.
+func (c *Client) run(ctx context.Context, p *params, op call) error {
+	if p.err != nil {
+		return p.err
+	}
+	address, region, err := c.resolve(op.unsigned)
 	if err != nil {
 		return err
 	}
+	var creds aws.Credentials
+	if !op.unsigned {
+		if creds, err = c.retrieve(ctx); err != nil {
+			return err
+		}
+		if op.longTerm && creds.SessionToken != "" {
+			return &InputError{Field: "Credentials", Msg: "they are temporary, and " + p.operation + " takes only the long-term keys of a user"}
+		}
+	}
+	if op.signer != nil {
+		*op.signer = creds
+	}
+	x := exchange{
+		client: c, address: address, region: region, creds: creds, signed: !op.unsigned,
+		body: []byte(p.form.Encode()), result: op.result,
+		secrets: append(p.secrets, creds.SecretAccessKey, creds.SessionToken),
+		once:    p.once, again: op.again,
+	}
+	policy := backoff.Policy{MaxAttempts: c.MaxAttempts, Quota: &c.quota, Classify: x.classify}
+	return policy.Do(ctx, x.attempt)
+}
+
+func (c *Client) retrieve(ctx context.Context) (aws.Credentials, error) {
 	if c.Credentials == nil {
-		return errors.New("the client has no credentials provider, and an anonymous request is never sent")
+		return aws.Credentials{}, errors.New("the client has no credentials provider, and an anonymous request is never sent")
 	}
 	creds, err := c.Credentials.Retrieve(ctx)
 	if err != nil {
-		return fmt.Errorf("credentials: %w", err)
+		return aws.Credentials{}, fmt.Errorf("credentials: %w", err)
 	}
 	if !creds.HasKeys() {
-		return errors.New("credentials: the provider answered with empty credentials")
+		return aws.Credentials{}, errors.New("credentials: the provider answered with empty credentials")
 	}
-	form := url.Values{"Action": {op.operation}, "Version": {apiVersion}}
-	for name, values := range op.params {
-		form[name] = values
-	}
-	body := []byte(form.Encode())
-	policy := backoff.Policy{MaxAttempts: c.MaxAttempts, Quota: &c.quota}
-	return policy.Do(ctx, func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-		defer cancel()
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-		req.Header.Set("User-Agent", "credchain")
-		hash := sha256.Sum256(body)
-		// A new signer each time: it remembers derived keys by access key ID alone, not by the secret.
-		err = v4.NewSigner().SignHTTP(ctx, creds, req, hex.EncodeToString(hash[:]), "sts", signingRegion, time.Now())
-		if err != nil {
-			return err
-		}
-		return c.send(req, op.result, creds)
-	})
-}
-
-// send makes one attempt. What the service says is cleaned of creds before it gets into an error.
-func (c *Client) send(req *http.Request, result any, creds aws.Credentials) error {
-	resp, err := wire.Do(c.transport(), req)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s: %w", req.URL, err)
-	case resp.StatusCode != http.StatusOK:
-		failure := parseError(resp, creds)
-		if hint, ok := backoff.RetryAfter(resp.Header); ok {
-			return backoff.After(hint, failure)
-		}
-		return failure
-	}
-	if err := xml.Unmarshal(resp.Body, result); err != nil {
-		return fmt.Errorf("%s: the answer is no XML as STS gives it: %w", req.URL, withoutText(err))
-	}
-	return nil
-}
-
-// withoutText keeps the place of an XML error and drops its words, which can quote the document.
-func withoutText(err error) error {
-	var syntax *xml.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Errorf("bad syntax in line %d", syntax.Line)
-	}
-	return errors.New("another document was expected")
+	return creds, nil
 }

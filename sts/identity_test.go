@@ -225,27 +225,3 @@ func TestErrorsHaveNoSecrets(t *testing.T) {
 		require.LessOrEqual(t, len(e.Message), 515)
 	}
 }
-
-func FuzzAnswer(f *testing.F) {
-	f.Add(200, "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>a</Arn><Account>1</Account></GetCallerIdentityResult></GetCallerIdentityResponse>")
-	f.Add(403, "<ErrorResponse><Error><Code>C\x1b[31m</Code><Message>\xff"+user.SecretAccessKey+"</Message></Error></ErrorResponse>")
-	f.Add(500, "<")
-	f.Fuzz(func(t *testing.T, status int, body string) {
-		if status < 200 || status > 599 {
-			t.Skip()
-		}
-		c := client(says(status, body), user)
-		c.MaxAttempts = 1
-		got, err := c.GetCallerIdentity(t.Context())
-		if err == nil {
-			require.NotEmpty(t, got.Account)
-			require.NotEmpty(t, got.ARN)
-			require.Equal(t, 200, status)
-			return
-		}
-		require.Zero(t, got)
-		require.NotContains(t, err.Error(), user.SecretAccessKey)
-		require.False(t, strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r == 0x7f }), "%q", err)
-		require.Less(t, len(err.Error()), 2048)
-	})
-}
