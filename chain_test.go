@@ -228,17 +228,6 @@ func TestWinnerIsSticky(t *testing.T) {
 	})
 }
 
-func TestFailureIsNotKept(t *testing.T) {
-	t.Parallel()
-	l := &link{err: errors.New("down")}
-	c := credchain.New(l)
-	_, err := c.Retrieve(t.Context())
-	require.Error(t, err)
-	l.err, l.creds = nil, keys("A")
-	_, err = c.Retrieve(t.Context())
-	require.NoError(t, err)
-}
-
 func TestPanicIsAnErrorWithoutItsValue(t *testing.T) {
 	t.Parallel()
 	for _, ctx := range []context.Context{context.Background(), t.Context()} {
@@ -255,24 +244,4 @@ func TestZeroChain(t *testing.T) {
 	_, err := c.Retrieve(t.Context())
 	require.ErrorIs(t, err, credchain.ErrNotConfigured)
 	require.Empty(t, c.Explain(t.Context()).Attempts)
-}
-
-func BenchmarkRetrieve(b *testing.B) {
-	ctx := context.Background()
-	b.Run("static", func(b *testing.B) {
-		c := credchain.New(&link{creds: keys("A")})
-		for b.Loop() {
-			if _, err := c.Retrieve(ctx); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("expiring", func(b *testing.B) {
-		c := credchain.New(&link{creds: keys("A"), life: time.Hour})
-		for b.Loop() {
-			if _, err := c.Retrieve(ctx); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 }

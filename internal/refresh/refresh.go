@@ -1,237 +1,344 @@
-// Package refresh keeps one value that expires: fetched once for all who ask at the same time, renewed
-// before it ends, and served as long as it is valid when a renewal fails.
+// Package refresh keeps one value that expires: fetched once for all who ask at the same time, renewed before
+// it ends, and served as long as it is valid when a renewal fails.
+//
+// There is no goroutine but the one of a fetch under way, and no timer but its limit: callers drive everything,
+// and a Value that nobody asks does nothing.
 package refresh
 
 import (
 	"context"
 	"errors"
-	"math"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// How early a value is renewed, and what a failed renewal costs.
-// Both windows shrink with the value's lifetime, so that a short-lived value is not renewed without pause.
 const (
-	advisoryWindow  = 5 * time.Minute // renewed in the background; nobody waits
-	mandatoryWindow = time.Minute     // renewed while callers wait
-	advisoryShare   = 2               // at most 1/2 of the lifetime
-	mandatoryShare  = 10              // at most 1/10 of the lifetime
-	retryMin        = 5 * time.Minute // a failed renewal is tried again after a random time
-	retryMax        = 10 * time.Minute
-	retryFloor      = time.Second // however little is left
-	renewalLimit    = time.Minute // one renewal in the background
-	expiredPause    = time.Second // between fetches from a source that answers with expired values
+	backgroundLimit = time.Minute     // a fetch for which nobody waits
+	foregroundLimit = 5 * time.Minute // any other: a person may have to type a code
+	grace           = time.Second     // for a fetch to notice that its context has ended
+	patience        = 5 * time.Second // how long a renewal may hold up callers whose value is valid
+
+	failureFirst = time.Second // a failed fetch is remembered, longer each time
+	failureLimit = 30 * time.Second
+	absentLimit  = 5 * time.Second // the same if it only found nothing
+
+	rejectFirst = 30 * time.Second // between fetches because of a rejection
+	rejectLimit = 10 * time.Minute
 )
 
-// Fetch brings a new value and the time it expires; the zero time means never. prev is the value that is
-// to be renewed, nil at first. Its context is detached from the callers': it ends when none of them waits
-// any more.
-type Fetch[T any] func(ctx context.Context, prev *T) (T, time.Time, error)
+// Fetch brings a new value. prev is the value that is to be renewed, nil at first. Its context is detached from
+// the callers': it ends when none of them waits any more, or after a limit. background says that nobody waits.
+type Fetch[T any] func(ctx context.Context, prev *T, background bool) Outcome[T]
+
+// Outcome is what a Fetch brings.
+type Outcome[T any] struct {
+	Value   T
+	Expires time.Time // zero: never
+	Err     error
+
+	Absent   bool   // Err says only that there is nothing to fetch: it is remembered more briefly
+	Outlives bool   // Err notwithstanding, Value stays in service, even past Expires, and Err is told to nobody
+	After    func() // called when all is settled, before those who wait are told; may use the Value again
+}
+
+// Caller says who asks.
+type Caller struct {
+	Early      bool // it renews something itself: it would rather wait than get what is about to be renewed
+	Background bool // nobody waits for what it does
+}
 
 // Value is one expiring value. The zero Value is empty and ready; it must not be copied.
 type Value[T any] struct {
-	current atomic.Pointer[entry[T]]
+	current atomic.Pointer[Held[T]]
 
-	mu     sync.Mutex
-	flight *flight[T] // the fetch under way, nil if none
+	mu        sync.Mutex // guards what follows and every flight; never held during a fetch
+	flight    *flight[T] // the fetch under way, nil if none
+	failure   error      // of the last fetch, given out until the pause is over
+	failed    pause
+	rejection pause
 }
-
-// entry is immutable; a change of plan is a new entry.
-type entry[T any] struct {
-	value   T
-	expires int64 // wall clock, Unix nanoseconds, or never
-	must    int64 // from here on callers wait for the renewal
-	next    int64 // until here the value is served without a further thought
-}
-
-const never = math.MaxInt64
 
 // flight is one fetch and those who wait for it.
 type flight[T any] struct {
-	cancel  context.CancelFunc
-	done    chan struct{} // closed at the end; nil as long as nobody waits in another goroutine
-	waiters int           // guarded, like done, by Value.mu; the last one to leave cancels the flight
+	begun      time.Time
+	background bool
+	cancel     context.CancelFunc
+	done       chan struct{} // closed at the end; nil as long as nobody waits in another goroutine
+	limit      *time.Timer   // abandons it
+	waiters    int           // when the last one leaves, nobody needs the answer
+	left       bool          // that has happened
 
-	value T // valid once done is closed
-	err   error
+	ended bool
+	held  *Held[T] // the outcome: this,
+	err   error    // or why not
 }
 
-// errAborted is what the waiters of a fetch get that ended without returning (runtime.Goexit).
-var errAborted = errors.New("the fetch was aborted")
+var (
+	errAborted = errors.New("the fetch was aborted") // by runtime.Goexit
+	errHangs   = errors.New("whoever was asked hangs, and ignores the end of its context")
+)
 
-// Fresh returns the value if there is nothing to be done about it yet, else nil. What it points to must not
-// be changed. This is the path of nearly every call, so it allocates nothing.
-func (v *Value[T]) Fresh() *T {
-	if e := v.current.Load(); e != nil && (e.next == never || wall() < e.next) {
-		return &e.value
+// Fresh returns the value if there is nothing to be done about it yet, else nil; and whether there is for a Caller
+// that is Early. What it points to must not be changed. This is the path of nearly every call: it allocates nothing
+// and takes no lock.
+func (v *Value[T]) Fresh() (h *Held[T], early bool) {
+	h = v.current.Load()
+	if h == nil || h.early == never {
+		return h, false
 	}
-	return nil
+	now := time.Now()
+	if !h.reached(h.early, now) {
+		return h, false
+	}
+	if h.reached(h.next, now) {
+		return nil, false
+	}
+	return h, true
 }
 
 // Get returns the value, fetching it first if need be. It fails only if there is no valid value: with the
-// fetch's error, or with ctx's if ctx ends before the fetch does.
-func (v *Value[T]) Get(ctx context.Context, fetch Fetch[T]) (T, error) {
-	if value := v.Fresh(); value != nil {
-		return *value, nil
+// fetch's error, that of a fetch shortly before, or with ctx's if ctx ends before the fetch does.
+func (v *Value[T]) Get(ctx context.Context, by Caller, fetch Fetch[T]) (*Held[T], error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for {
+		h, now := v.current.Load(), time.Now()
+		need := h.need(now, by.Early)
+		f := v.flight
+		switch {
+		case need == nothing:
+			return h, nil
+		case need == advisory:
+			if f == nil {
+				v.launch(ctx, h, fetch, true, true)
+				v.current.Store(h.renewing())
+			}
+			return h, nil
+		case need == mandatory && f != nil && now.Sub(f.begun) >= patience:
+			return h, nil
+		case need == value && ctx.Err() != nil:
+			return nil, ctx.Err()
+		case need == value && f == nil && v.failure != nil && !v.failed.over(now):
+			return nil, v.failure
+		}
+
+		if f == nil && need == value && ctx.Done() == nil { // a caller that cannot leave may as well do the work
+			f = v.newFlight(now, by.Background)
+			v.runHere(ctx, f, h, fetch)
+		} else {
+			if f == nil {
+				f = v.launch(ctx, h, fetch, by.Background, need == mandatory)
+			}
+			v.wait(ctx, f, need)
+		}
+
+		switch h = v.current.Load(); {
+		case f.ended && f.err == nil:
+			return f.held, nil
+		case f.ended && h != nil && !h.expired(time.Now()): // the renewal failed
+			return h, nil
+		case f.ended && (f.left || f.background && !by.Background):
+			// It failed for want of somebody who waits, and now somebody does: once more.
+		case f.ended:
+			return nil, f.err
+		case ctx.Err() != nil:
+			if h != nil && !h.expired(time.Now()) {
+				return h, nil
+			}
+			return nil, ctx.Err()
+		}
 	}
-	return v.get(ctx, fetch)
 }
 
-// Forget drops the value. A fetch under way still answers those who wait for it, and is not kept.
+// Forget drops the value, and what is remembered of failures. A fetch under way still answers those who wait
+// for it, and is not kept.
 func (v *Value[T]) Forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.current.Store(nil)
 	v.flight = nil
+	v.failure, v.failed, v.rejection = nil, pause{}, pause{}
 }
 
-func (v *Value[T]) get(ctx context.Context, fetch Fetch[T]) (T, error) {
+// Reject says that the value is no good if it is the one that is held: the next caller waits for another.
+// Before that happens it calls told, so that whoever brings the value can be told first. Rejections that follow
+// one another count only after pauses that grow.
+func (v *Value[T]) Reject(is func(*T) bool, told func(*T)) {
 	v.mu.Lock()
-	e, valid := v.current.Load(), false
-	if e != nil {
-		now := wall()
-		valid = now < e.expires
-		if now >= e.next && now < e.must && v.flight == nil {
-			v.launch(ctx, e, fetch, true)
-		}
-		if now < e.must {
-			v.mu.Unlock()
-			return e.value, nil
-		}
+	defer v.mu.Unlock()
+	counts := func() (*Held[T], bool) {
+		h := v.current.Load()
+		return h, h != nil && !h.rejected && is(&h.Value) && v.rejection.over(time.Now())
 	}
-	f := v.flight
-	if f == nil {
-		if ctx.Done() == nil && !valid { // a caller that cannot leave may as well do the work
-			f = v.newFlight(func() {})
-			f.waiters++
-			v.mu.Unlock()
-			v.run(ctx, f, e, fetch)
-			return v.result(f, e)
-		}
-		f = v.launch(ctx, e, fetch, valid)
+	h, ok := counts()
+	if !ok {
+		return
 	}
-	f.waiters++
-	if f.done == nil {
-		f.done = make(chan struct{})
+	func() {
+		v.mu.Unlock()
+		defer v.mu.Lock()
+		told(&h.Value)
+	}()
+	if h, ok = counts(); !ok { // meanwhile another caller did it, or the value was renewed
+		return
 	}
-	done := f.done
-	v.mu.Unlock()
-
-	select {
-	case <-done:
-		return v.result(f, e)
-	case <-ctx.Done():
-		v.leave(f)
-		if e != nil && wall() < e.expires {
-			return e.value, nil
-		}
-		var none T
-		return none, ctx.Err()
+	now := time.Now()
+	if v.rejection.since(now) > 2*rejectLimit {
+		v.rejection = pause{} // the last time was long ago
 	}
+	v.rejection.grow(now, rejectFirst, rejectLimit)
+	v.current.Store(h.reject())
 }
 
-// result is what a waiter of f gets: the new value, or the old one as long as it is valid.
-func (v *Value[T]) result(f *flight[T], old *entry[T]) (T, error) {
-	if f.err != nil && old != nil && wall() < old.expires {
-		return old.value, nil
-	}
-	return f.value, f.err
-}
-
-func (v *Value[T]) newFlight(cancel context.CancelFunc) *flight[T] {
-	f := &flight[T]{cancel: cancel, err: errAborted}
+func (v *Value[T]) newFlight(now time.Time, background bool) *flight[T] {
+	f := &flight[T]{begun: now, background: background, waiters: 1}
 	v.flight = f
 	return f
 }
 
 // launch starts a fetch that no single caller can end. One that renews a valid value goes on even if nobody
-// waits for it, so that its failure is noted and impatient callers do not start one after the other; a limit
-// ends it.
-func (v *Value[T]) launch(ctx context.Context, old *entry[T], fetch Fetch[T], renewal bool) *flight[T] {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	f := v.newFlight(cancel)
-	if renewal {
-		f.waiters++ // itself
-		ctx, f.cancel = context.WithTimeout(ctx, renewalLimit)
+// waits for it, so that its failure is noted and impatient callers do not start one after the other.
+func (v *Value[T]) launch(ctx context.Context, old *Held[T], fetch Fetch[T], background, renewal bool) *flight[T] {
+	f := v.newFlight(time.Now(), background)
+	limit := foregroundLimit
+	if background {
+		limit = backgroundLimit
+	}
+	ctx, f.cancel = context.WithTimeout(context.WithoutCancel(ctx), limit)
+	f.limit = time.AfterFunc(limit+grace, func() { v.abandon(f) })
+	if !renewal {
+		f.waiters = 0
 	}
 	go func() {
-		defer cancel()
+		defer f.cancel()
 		v.run(ctx, f, old, fetch)
 	}()
 	return f
 }
 
-func (v *Value[T]) run(ctx context.Context, f *flight[T], old *entry[T], fetch Fetch[T]) {
-	var expires time.Time
+// runHere is run in the goroutine of a caller. It gives v.mu up meanwhile.
+func (v *Value[T]) runHere(ctx context.Context, f *flight[T], old *Held[T], fetch Fetch[T]) {
+	v.mu.Unlock()
+	defer v.mu.Lock()
+	v.run(ctx, f, old, fetch)
+}
+
+func (v *Value[T]) run(ctx context.Context, f *flight[T], old *Held[T], fetch Fetch[T]) {
+	o := Outcome[T]{Err: errAborted}
 	defer func() { // even if fetch never returns
 		v.mu.Lock()
-		if v.flight == f { // else it was forgotten meanwhile
-			v.flight = nil
-			if f.err == nil {
-				v.current.Store(newEntry(f.value, expires))
-			} else if old != nil {
-				v.current.Store(old.afterFailure())
-			}
-		}
+		first := v.end(f, o)
 		v.mu.Unlock()
-		f.cancel()
-		if f.done != nil { // nobody joins any more
-			close(f.done)
+		defer func() { // even if After never returns
+			if first && f.done != nil { // nobody joins any more
+				close(f.done)
+			}
+		}()
+		if o.After != nil {
+			o.After()
 		}
 	}()
 	var prev *T
 	if old != nil {
-		prev = &old.value
+		prev = &old.Value
 	}
-	f.value, expires, f.err = fetch(ctx, prev)
+	o = fetch(ctx, prev, f.background)
 }
 
-// leave takes one waiter from f. When nobody is left, nobody needs the answer.
-func (v *Value[T]) leave(f *flight[T]) {
+// wait waits for the end of f or of ctx, or of the patience of a caller that has a valid value. It gives v.mu
+// up meanwhile.
+func (v *Value[T]) wait(ctx context.Context, f *flight[T], need need) {
+	f.waiters++
+	if f.done == nil {
+		f.done = make(chan struct{})
+	}
+	if f.limit == nil { // another caller does the work
+		f.limit = time.AfterFunc(foregroundLimit+grace, func() { v.abandon(f) })
+	}
+	v.mu.Unlock()
+	var slow <-chan time.Time
+	if need == mandatory {
+		t := time.NewTimer(patience - time.Since(f.begun))
+		defer t.Stop()
+		slow = t.C
+	}
+	select {
+	case <-f.done:
+	case <-slow:
+	case <-ctx.Done():
+	}
+	v.mu.Lock()
+	if f.waiters--; f.waiters == 0 && !f.ended && !f.left {
+		f.left = true
+		f.cancel()
+		f.limit.Reset(max(grace, v.failed.length)) // fetches that hang must not become ever more
+	}
+}
+
+// abandon ends f for those who wait, though its fetch hangs.
+func (v *Value[T]) abandon(f *flight[T]) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if f.waiters--; f.waiters > 0 {
-		return
-	}
-	f.cancel()
-	if v.flight == f {
-		v.flight = nil // the next caller starts afresh
+	if v.end(f, Outcome[T]{Err: errHangs}) && f.done != nil {
+		close(f.done)
 	}
 }
 
-func newEntry[T any](value T, expires time.Time) *entry[T] {
-	if expires.IsZero() {
-		return &entry[T]{value: value, expires: never, must: never, next: never}
+// end settles what comes of f, unless that has been done, and reports whether it did.
+func (v *Value[T]) end(f *flight[T], o Outcome[T]) bool {
+	if f.ended {
+		return false
 	}
-	now, end := wall(), expires.UnixNano()
-	life := end - now
-	if life <= 0 {
-		pause := now + int64(expiredPause)
-		return &entry[T]{value: value, expires: end, must: pause, next: pause}
+	f.ended = true
+	if f.limit != nil {
+		f.limit.Stop()
 	}
-	return &entry[T]{
-		value:   value,
-		expires: end,
-		must:    end - min(int64(mandatoryWindow), life/mandatoryShare),
-		next:    end - min(int64(advisoryWindow), life/advisoryShare),
+	now := time.Now()
+	kept := v.flight == f // else it was forgotten meanwhile
+	if kept {
+		v.flight = nil
 	}
+	switch old := v.current.Load(); {
+	case o.Err == nil:
+		f.held = v.accept(o, now, now.Sub(f.begun), kept)
+	case o.Outlives:
+		f.held = outlives(o.Value, o.Expires, now)
+	default:
+		f.err = o.Err
+		switch {
+		case !kept:
+		case old != nil && !old.expired(now):
+			v.current.Store(old.afterFailure(now))
+		case f.left && o.Err == errHangs:
+			v.failure = nil
+			v.failed.grow(now, failureFirst, failureLimit)
+		case f.background, f.left: // it says nothing about the next
+		default:
+			limit := failureLimit
+			if o.Absent {
+				limit = absentLimit
+			}
+			v.failure = o.Err
+			v.failed.grow(now, failureFirst, limit)
+		}
+	}
+	if kept && f.held != nil {
+		v.current.Store(f.held)
+	}
+	return true
 }
 
-// afterFailure is the same value with a later next try: a random time away, or half of what is left to
-// serve if that is sooner. The value is never served past its own expiry.
-func (e *entry[T]) afterFailure() *entry[T] {
-	now := wall()
-	left := e.expires - now
-	if left <= 0 {
-		return e
+// accept plans for a new value. What has expired already counts as a failure in the length of the pauses.
+func (v *Value[T]) accept(o Outcome[T], now time.Time, took time.Duration, kept bool) *Held[T] {
+	failed := v.failed
+	if unixNano(o.Expires) <= now.UnixNano() {
+		failed.grow(now, failureFirst, failureLimit)
+	} else {
+		failed = pause{}
 	}
-	wait := int64(retryMin) + rand.Int64N(int64(retryMax-retryMin))
-	again := min(now+max(int64(retryFloor), min(wait, left/2)), e.expires)
-	return &entry[T]{value: e.value, expires: e.expires, must: max(e.must, again), next: again}
+	if kept {
+		v.failure, v.failed = nil, failed
+	}
+	return hold(o.Value, o.Expires, now, took, failed.length)
 }
-
-// wall is the wall clock without its monotonic reading: a suspended machine's credentials go on expiring.
-func wall() int64 { return time.Now().UnixNano() }

@@ -1,5 +1,6 @@
-// Package walk lets the links of one walk share what they read, so that seven links that ask about one
-// profile read its file once and all see the same bytes.
+// Package walk is what a chain tells its links through the context of a walk: what the links before them have
+// read, so that seven links that ask about one profile read its file once and all see the same bytes; and
+// whether anybody waits for the walk.
 package walk
 
 import (
@@ -38,6 +39,12 @@ func Start(ctx context.Context) context.Context {
 	return &memo{Context: ctx}
 }
 
+// Started reports whether ctx is that of a walk: whoever is asked with it is a link.
+func Started(ctx context.Context) bool {
+	_, ok := ctx.Value(memoKey{}).(*memo)
+	return ok
+}
+
 // Once returns what f returns, and for the rest of the walk the same value for the same key. Outside a walk
 // it is a plain call of f. The key must be comparable and is best a pointer that nobody else has.
 func Once[V any](ctx context.Context, key any, f func() V) V {
@@ -57,4 +64,18 @@ func Once[V any](ctx context.Context, key any, f func() V) V {
 	m.mu.Unlock()
 	c.once.Do(func() { c.value = f() })
 	return c.value.(V)
+}
+
+type backgroundKey struct{}
+
+// Background marks ctx as that of an early renewal for which nobody waits. A link must not ask a person then:
+// a prompt that comes up out of nothing is answered by nobody, or by the wrong hands. It fails instead, and is
+// asked again without the mark when callers do wait.
+func Background(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
+// InBackground reports whether ctx has the mark of Background.
+func InBackground(ctx context.Context) bool {
+	return ctx.Value(backgroundKey{}) != nil
 }

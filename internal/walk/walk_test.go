@@ -43,3 +43,14 @@ func TestStartKeepsTheContext(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, w.Err(), context.Canceled)
 }
+
+func TestBackground(t *testing.T) {
+	t.Parallel()
+	require.False(t, walk.InBackground(t.Context()))
+	ctx := walk.Background(t.Context())
+	require.True(t, walk.InBackground(ctx))
+	inner, cancel := context.WithCancel(context.WithoutCancel(walk.Start(ctx)))
+	defer cancel()
+	require.True(t, walk.InBackground(inner), "what a link builds on the context of the walk keeps the mark")
+	require.False(t, walk.InBackground(walk.Start(t.Context())))
+}
