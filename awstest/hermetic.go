@@ -35,8 +35,19 @@ type World struct {
 	Files map[string]string
 	// Missing are patterns, as of path.Match, of files that may be looked for and are not there: "~/.aws/*".
 	Missing []string
-	// Broken has files by path that are there, and the errors with which they fail to open.
+	// Broken has files by path that are there, and the errors with which they fail to open or to be written.
 	Broken map[string]error
+	// Writable are patterns, as of path.Match, of files that may be written, there or not: "~/.aws/sso/cache/*".
+	Writable []string
+
+	// Commands has programs by the name with which they are started. A function gets the whole command line;
+	// nil is a program that is not installed. An exit code that is not 0 is a failure.
+	Commands map[string]func(argv []string) (stdout, stderr string, exit int)
+
+	// Answers are a person's answers to prompts, the first to the first prompt. NoTerminal is a machine with
+	// nobody to ask: each prompt ends at once with providers.ErrNoTerminal.
+	Answers    []string
+	NoTerminal bool
 
 	// Hosts has the handlers of network addresses, as for [Transport]: nil is where nobody listens.
 	Hosts map[string]http.Handler
@@ -45,6 +56,8 @@ type World struct {
 }
 
 // Machine is a [World] in use. It remembers what was asked of it, found or not.
+//
+// A file that was written is read back by the code under test like any other, and by the test with File.
 type Machine struct {
 	t     TB
 	home  string
@@ -57,24 +70,28 @@ type Machine struct {
 	files     []string
 	requests  []string
 	lookups   []string
+	programs  [][]string
+	questions []string
+	written   []string
+	updating  map[string]chan struct{} // by file: holds one token while the file is being updated
 }
 
 // Hermetic returns a machine on which there is w and nothing else. The test t fails, by Errorf with the name of
-// the thing, if anything else is asked for: a variable, a file, a host name or an address. The code that
-// asked gets an error then; for a variable, it gets "".
+// the thing, if anything else is asked for: a variable, a file, a host name, an address, a program, a write, or
+// an answer to one prompt too many. The code that asked gets an error then; for a variable, it gets "".
 func Hermetic(t TB, w World) *Machine {
 	t.Helper()
 	m := &Machine{t: t, home: orElse(w.Home, "/home/hermetic")}
-	for _, pattern := range slices.Concat(w.Unset, w.Missing) {
+	for _, pattern := range slices.Concat(w.Unset, w.Missing, w.Writable) {
 		if _, err := path.Match(pattern, ""); err != nil {
-			t.Fatalf("awstest: the pattern %q of Unset or Missing: %v", pattern, err)
+			t.Fatalf("awstest: the pattern %q of Unset, Missing or Writable: %v", pattern, err)
 			return m
 		}
 	}
 	m.world = World{
 		Env: maps.Clone(w.Env), Unset: slices.Clone(w.Unset),
 		Files: make(map[string]string), Broken: make(map[string]error),
-		DNS: maps.Clone(w.DNS),
+		DNS: maps.Clone(w.DNS), Commands: maps.Clone(w.Commands), Answers: slices.Clone(w.Answers), NoTerminal: w.NoTerminal,
 	}
 	if m.world.Env == nil {
 		m.world.Env = make(map[string]string)
@@ -88,6 +105,10 @@ func Hermetic(t TB, w World) *Machine {
 	for _, pattern := range w.Missing {
 		m.world.Missing = append(m.world.Missing, m.absolute(pattern))
 	}
+	for _, pattern := range w.Writable {
+		m.world.Writable = append(m.world.Writable, m.absolute(pattern))
+	}
+	m.updating = make(map[string]chan struct{})
 	m.hosts = Transport(w.Hosts)
 	t.Cleanup(func() {
 		m.mu.Lock()
@@ -101,6 +122,7 @@ func Hermetic(t TB, w World) *Machine {
 func (m *Machine) System() providers.System {
 	return providers.System{
 		Getenv: m.getenv, Home: m.homeDir, Open: m.open, Transport: machineTransport{m}, LookupHost: m.lookupHost,
+		Update: m.update, Run: m.run, Prompt: m.prompt,
 	}
 }
 
@@ -205,6 +227,9 @@ func (m *Machine) open(asked string) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(content)), nil
 	}
 	if matches(m.world.Missing, name) {
+		return nil, &fs.PathError{Op: "open", Path: asked, Err: fs.ErrNotExist}
+	}
+	if matches(m.world.Writable, name) {
 		return nil, &fs.PathError{Op: "open", Path: asked, Err: fs.ErrNotExist}
 	}
 	return nil, m.stranger("the file %s is neither in Files nor in Missing nor in Broken", m.short(name))

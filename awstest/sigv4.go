@@ -57,25 +57,25 @@ func parseAuthorization(header string) (authorization, bool) {
 	}, true
 }
 
-// verify says who signed r, or why nobody did.
-func (s *STS) verify(r *http.Request, body []byte, now time.Time) (Principal, *refusal) {
-	mismatch := func(format string, args ...any) (Principal, *refusal) {
-		return Principal{}, &refusal{http.StatusForbidden, "SignatureDoesNotMatch", fmt.Sprintf(format, args...)}
+// verify says who signed r, and for which region, or why nobody did.
+func (s *STS) verify(r *http.Request, body []byte, now time.Time) (p Principal, region string, no *refusal) {
+	mismatch := func(format string, args ...any) (Principal, string, *refusal) {
+		return Principal{}, "", &refusal{http.StatusForbidden, "SignatureDoesNotMatch", fmt.Sprintf(format, args...)}
 	}
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return Principal{}, &refusal{http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token"}
+		return Principal{}, "", &refusal{http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token"}
 	}
 	a, ok := parseAuthorization(header)
 	at, err := time.Parse(amzTime, r.Header.Get("X-Amz-Date"))
 	if !ok || err != nil || len(r.Header.Values("Authorization")) != 1 {
-		return Principal{}, &refusal{http.StatusBadRequest, "IncompleteSignature",
+		return Principal{}, "", &refusal{http.StatusBadRequest, "IncompleteSignature",
 			"Authorization header or X-Amz-Date is not in the form of Signature Version 4"}
 	}
 	p, known := s.find(a.accessKeyID)
 	token := r.Header.Get("X-Amz-Security-Token")
 	if !known || subtle.ConstantTimeCompare([]byte(token), []byte(p.Credentials.SessionToken)) == 0 {
-		return Principal{}, &refusal{http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid."}
+		return Principal{}, "", &refusal{http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid."}
 	}
 	switch {
 	case a.service != "sts":
@@ -101,9 +101,9 @@ func (s *STS) verify(r *http.Request, body []byte, now time.Time) (Principal, *r
 			"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}
 	if p.Credentials.CanExpire && !now.Before(p.Credentials.Expires) {
-		return Principal{}, &refusal{http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired"}
+		return Principal{}, "", &refusal{http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired"}
 	}
-	return p, nil
+	return p, a.region, nil
 }
 
 // unsigned names a header that the signature had to cover and does not: the host and all of AWS's own.

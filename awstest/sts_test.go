@@ -35,6 +35,14 @@ type signing struct {
 
 func (s signing) send(t *testing.T, h http.Handler) answer {
 	t.Helper()
+	a := s.do(t, h)
+	require.NotContains(t, a.body, awstest.Canary)
+	return a
+}
+
+// do is send for answers with credentials in them.
+func (s signing) do(t *testing.T, h http.Handler) answer {
+	t.Helper()
 	or := func(v, otherwise string) string {
 		if v == "" {
 			return otherwise
@@ -64,7 +72,6 @@ func (s signing) send(t *testing.T, h http.Handler) answer {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.NotContains(t, string(body), awstest.Canary)
 	return answer{resp.StatusCode, resp.Header, string(body)}
 }
 
@@ -229,6 +236,22 @@ func TestSTSClock(t *testing.T) {
 		require.Equal(t, 200, signing{creds: role}.send(t, s).status)
 		time.Sleep(time.Second)
 		require.Contains(t, signing{creds: role}.send(t, s).body, "<Code>ExpiredToken</Code>")
+	})
+}
+
+func TestSTSClockOffset(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const hour = time.Hour
+		s := people(awstest.Role{ARN: roleARN, Trust: []string{"*"}})
+		s.ClockOffset = hour
+		got := signing{creds: ann()}.send(t, s)
+		require.Contains(t, got.body, "SignatureDoesNotMatch")
+		require.Equal(t, time.Now().Add(hour).UTC().Format(http.TimeFormat), got.header.Get("Date"))
+		require.Equal(t, 200, signing{creds: ann(), clock: hour}.send(t, s).status)
+		form := "Action=AssumeRole&Version=2011-06-15&RoleArn=" + roleARN + "&RoleSessionName=s1"
+		assumed := result{signing{creds: ann(), clock: hour, form: form}.do(t, s), t}
+		require.Equal(t, time.Now().Add(2*hour), assumed.credentials().Expires.Local())
 	})
 }
 

@@ -387,7 +387,8 @@ func (d drip) Read(p []byte) (int, error) {
 func (d drip) Close() error { return nil }
 
 // TestSlowBody drips an answer without end, at each place of the exchange. The limits are those of the design,
-// section 5: 5 s for an answer of the container and three attempts, 5 s for the metadata service in all.
+// section 5: 5 s for an answer of the container and three attempts, 5 s for the metadata service in all; and 10 s for
+// each of three attempts of the services that sign people and programs in.
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -399,6 +400,10 @@ func TestSlowBody(t *testing.T) {
 		{"metadata token", "/latest/api/token", 5 * time.Second},
 		{"metadata list", "/latest/meta-data/iam/security-credentials/", 5 * time.Second},
 		{"metadata credentials", "/latest/meta-data/iam/security-credentials/app", 5 * time.Second},
+		{"web identity", "sts.us-east-1.amazonaws.com/", 30*time.Second + 200*time.Millisecond},
+		{"sso", "/federation/credentials", 30*time.Second + 200*time.Millisecond},
+		{"sso refresh", "/token", 30*time.Second + 200*time.Millisecond},
+		{"login", "/v1/token", 30*time.Second + 200*time.Millisecond},
 	}
 	for _, tt := range tests {
 		for _, length := range []int64{-1, 500} {
@@ -410,8 +415,13 @@ func TestSlowBody(t *testing.T) {
 						env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = "/creds"
 					}
 					sys := bare(t, env)
+					if files := sessions(tt.name); files != nil {
+						home, err := sys.Home()
+						require.NoError(t, err)
+						files(t, home, env)
+					}
 					sys.Transport = transport(func(r *http.Request) (*http.Response, error) {
-						if r.URL.Path == tt.path {
+						if r.URL.Path == tt.path || r.URL.Host+r.URL.Path == tt.path {
 							return &http.Response{StatusCode: 200, ContentLength: length, Body: drip{r.Context()}, Header: http.Header{}, Request: r}, nil
 						}
 						rec := httptest.NewRecorder()

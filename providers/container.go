@@ -18,6 +18,7 @@ import (
 	"github.com/credchain/credchain"
 	"github.com/credchain/credchain/internal/backoff"
 	"github.com/credchain/credchain/internal/wire"
+	"github.com/credchain/credchain/store"
 )
 
 // Container asks the endpoint that ECS and EKS Pod Identity give to a container, named by
@@ -32,6 +33,7 @@ import (
 type Container struct {
 	System System // zero: the real machine
 
+	services   *services // of the chain this link belongs to
 	once       sync.Once
 	plain, tls http.RoundTripper
 }
@@ -89,16 +91,26 @@ func (c *Container) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, err
 	}
 	c.once.Do(c.connect)
-	var creds aws.Credentials
-	err = backoff.Policy{}.Do(ctx, func(ctx context.Context) error {
-		creds, err = c.fetch(ctx, u)
-		return err
+	key := store.Key{Operation: "Container", Service: u.String(), Caller: c.System.first(tokenFile, tokenValue).where()}
+	creds, err := c.services.through(ctx, key, false, func(ctx context.Context) (creds aws.Credentials, err error) {
+		err = backoff.Policy{}.Do(ctx, func(ctx context.Context) error {
+			creds, err = c.fetch(ctx, u)
+			return err
+		})
+		return creds, err
 	})
 	if err != nil {
 		return aws.Credentials{}, &failure{what: fmt.Sprintf("the container endpoint %s (%s) gave no credentials", shown(u), from.where()), err: err}
 	}
 	return creds, nil
 }
+
+// Reject and Invalidate make sure that what the chains of this process share does not come again; see
+// [credchain.Provider].
+func (c *Container) Reject(creds aws.Credentials) { c.services.reject(creds) }
+
+// Invalidate is like Reject, for all credentials up to now.
+func (c *Container) Invalidate() { c.services.forget() }
 
 // connect makes the transports. The one without TLS refuses a foreign address once more when it connects, so
 // that a name cannot change its meaning after it was checked.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -72,26 +71,9 @@ func (e *refusedError) ErrorCode() string   { return e.code }
 func refusal(resp *wire.Response, token string) error {
 	var d struct{ Code, Message string }
 	_ = json.Unmarshal(resp.Body, &d) // any other body says nothing that may be shown
-	if len(token) >= 4 {              // a shorter one is no secret, and its letters are in every word
-		d.Code, d.Message = strings.ReplaceAll(d.Code, token, "TOKEN"), strings.ReplaceAll(d.Message, token, "TOKEN")
-	}
-	err := error(&refusedError{resp.StatusCode, oneLine(d.Code), oneLine(d.Message)})
+	err := error(&refusedError{resp.StatusCode, wire.Clean(d.Code, token), wire.Clean(d.Message, token)})
 	if after, ok := backoff.RetryAfter(resp.Header); ok {
 		err = backoff.After(after, err)
 	}
 	return err
-}
-
-// oneLine makes a service's words fit for an error: printable, and not long.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if isControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) > 200 {
-		s = strings.ToValidUTF8(s[:200], "") + "…"
-	}
-	return s
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/credchain/credchain"
+	"github.com/credchain/credchain/store"
 )
 
 // Config is what a program or its command line says about the credentials it wants. The zero Config says
@@ -31,6 +32,19 @@ type Config struct {
 	// meaning, as they do in the AWS SDK for Java: aws.profile, aws.region and others, but not the keys. Java and
 	// JavaV2 set it for their chains; set it for Region and ProfileName beside such a chain.
 	SystemProperties bool
+
+	// Sessions keeps what MFA codes have opened. Share one among chains, so that a person is asked once; nil
+	// is one for each chain.
+	Sessions *Sessions
+
+	// Store keeps the sessions of roles, MFA, web identities and SSO for other processes too; see package store.
+	// Nil keeps them in memory alone.
+	Store store.Store
+
+	// NoSharing makes a chain fetch everything for itself. Otherwise the chains of a process share what the first
+	// of them has fetched, as long as it lasts, so that a chain built for each request is no request to AWS for
+	// each. Chains with a System of their own share nothing but through Store.
+	NoSharing bool
 
 	// System is the machine; zero is the real one.
 	System System
@@ -68,8 +82,8 @@ func (c *Config) flag(name string) string {
 //  10. container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI
 //  11. instance-profile: the instance metadata service
 //
-// This version recognises assume-role, web-identity, sso, login and process but cannot use them yet: a
-// profile that asks for one is an error.
+// A role's credentials come from what its source_profile or credential_source gives, to any depth. A role of a
+// profile goes before the environment's web identity, and that before the profile's own.
 //
 // A chain belongs to one profile and caches: build it once and keep it.
 func Default(c Config) *credchain.Chain {
@@ -105,19 +119,21 @@ func JavaV2(c Config) *credchain.Chain {
 
 // links holds every link of a documented order, and the chain, in one piece of memory.
 type links struct {
-	chain  credchain.Chain
-	order  [11]credchain.Provider
-	shared profileSource
-	sys    System
+	chain    credchain.Chain
+	order    [11]credchain.Provider
+	shared   profileSource
+	sys      System
+	services services
+	sessions Sessions
 
 	flags           flags
 	environment     Environment
-	assumeRole      later
-	webIdentity     later
-	sso             later
+	assumeRole      profileLink
+	webIdentity     profileLink
+	sso             profileLink
 	credentialsFile CredentialsFile
-	login           later
-	process         later
+	login           profileLink
+	process         profileLink
 	configFile      ConfigFile
 	container       Container
 	instanceProfile InstanceProfile
@@ -128,21 +144,30 @@ func newLinks(c Config) *links {
 	if c.SystemProperties {
 		l.sys.properties = &properties{sys: c.System}
 	}
-	l.shared = profileSource{sys: &l.sys, name: c.Profile, flag: c.flag("profile")}
+	l.shared = profileSource{sys: &l.sys, name: c.Profile, flag: c.flag("profile"), services: &l.services}
+	l.services.active, l.services.noDefaultRegion, l.services.sessions = &l.shared, c.NoDefaultRegion, c.Sessions
+	if c.Sessions == nil {
+		l.services.sessions = &l.sessions
+	}
+	l.services.sharing.store, l.services.sharing.off = c.Store, c.NoSharing
+	if c.Region != "" {
+		l.services.region = trimmedSetting(c.Region, "the region", &credchain.Origin{Flag: c.flag("region")})
+	}
 	l.flags = flags{static: c.Static, shared: &l.shared}
 	l.environment.System = l.sys
 	if c.Profile != "" {
 		l.environment.maskedBy = fmt.Sprintf("profile %s was asked for by %s", c.Profile, l.shared.flag)
 	}
-	l.assumeRole = later{assumeRole, &l.shared}
-	l.webIdentity = later{webIdentity, &l.shared}
-	l.sso = later{sso, &l.shared}
+	l.assumeRole = profileLink{"assume-role", openRole, &l.shared}
+	l.webIdentity = profileLink{"web-identity", openToken, &l.shared}
+	l.sso = profileLink{"sso", openSSO, &l.shared}
 	l.credentialsFile.shared = &l.shared
-	l.login = later{login, &l.shared}
-	l.process = later{process, &l.shared}
+	l.login = profileLink{"login", openLogin, &l.shared}
+	l.process = profileLink{"process", openProcess, &l.shared}
 	l.configFile.shared = &l.shared
-	l.container.System = l.sys
+	l.container.System, l.container.services = l.sys, &l.services
 	l.instanceProfile.System, l.instanceProfile.shared = l.sys, &l.shared
+	l.services.container, l.services.instance = &l.container, &l.instanceProfile
 	return l
 }
 

@@ -43,6 +43,7 @@ func (d *dice) machine() *txtar.Archive {
 	if d.chance(85) {
 		sections = append(sections, "-- /var/run/token --\n"+d.one("auth0/canary+=", "", "auth0/one+=\nauth0/two+=")+"\n")
 	}
+	sections = append(sections, d.cloud(strings.Join(sections, "")))
 	if d.chance(60) {
 		sections = append(sections, "-- imds --\n"+d.imds())
 	}
@@ -91,7 +92,13 @@ func (d *dice) environment() string {
 	for _, name := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
 		set(20, name, "p", "q", " p", "", "default", "typo", "p\x00")
 	}
-	set(7, "AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token", " ")
+	if d.chance(8) {
+		set(90, "AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/id", "/var/run/token", " ", "/nowhere")
+		set(90, "AWS_ROLE_ARN", roleARN("pod"), roleARN("nobody"), "", "pod")
+	}
+	set(15, "AWS_REGION", "eu-west-1", "aws-global", "dummy", " ", "eu-west-1\n")
+	set(4, "AWS_USE_FIPS_ENDPOINT", "true", "false", "ture")
+	set(4, "AWS_ENDPOINT_URL", "https://sts.eu-west-1.amazonaws.com", "nonsense", "https://u:s3cret@sts.eu-west-1.amazonaws.com/", " ")
 	set(20, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/creds", " ", "", "creds")
 	set(10, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.2/creds", "http://203.0.113.7/creds", "http://nowhere.example/", "ftp://127.0.0.1/", "http://%zz")
 	set(20, "AWS_CONTAINER_AUTHORIZATION_TOKEN", "auth0/canary+=", "", "auth0/\r\n+=")
@@ -121,8 +128,15 @@ func (d *dice) file(header, tag string) (out string) {
 			out += fmt.Sprintf(header, name)
 		}
 		out = strings.TrimSuffix(out, d.one("", "", "]")) + "\n"
-		id := d.one("ASIA", "AKIA") + tag + strings.ToUpper(name) + "0000000000000000"
-		id = id[:20]
+		id := profileKey(d.one("ASIA", "AKIA"), tag, name)
+		if next := map[string]string{"default": "p", "p": "q"}[name]; d.chance(40) { // as somebody would write it
+			if next != "" && d.chance(60) {
+				out += "role_arn = " + roleARN(name) + "\nsource_profile = " + next + "\n" + d.one("", "external_id = shared/7\n", "mfa_serial = "+mfaSerial+"\n")
+			} else {
+				out += "aws_access_key_id = " + id + "\naws_secret_access_key = " + secretOf(id) + "\naws_session_token = " + tokenOf(id) + "\n"
+			}
+			continue
+		}
 		set := func(percent int, key string, values ...string) {
 			if d.chance(percent) {
 				out += key + d.one("", " ") + "=" + d.one(" ", "") + d.one(values...) + "\n"
@@ -134,18 +148,99 @@ func (d *dice) file(header, tag string) (out string) {
 		}
 		set(20, "aws_session_token", tokenOf(id), "")
 		set(20, "aws_account_id", accountOf(id))
-		set(8, "role_arn", "arn:aws:iam::123456789012:role/r")
-		set(8, "source_profile", "default", "q")
-		set(4, "credential_source", "Environment")
-		set(4, "web_identity_token_file", "/var/run/token")
-		set(4, "sso_account_id", "123456789012")
-		set(4, "login_session", "arn:aws:iam::123456789012:user/u")
-		set(4, "credential_process", "/opt/fetch s3cret/PROCESS+=")
+		set(18, "role_arn", roleARN(name), roleARN("q"), roleARN("nobody"), roleARN("p")+"\n junk", "")
+		set(22, "source_profile", "q", "p", "default", "typo", "")
+		set(8, "credential_source", "Environment", "EcsContainer", "Ec2InstanceMetadata", "ecs")
+		set(6, "mfa_serial", mfaSerial)
+		set(6, "external_id", "shared/7", "x")
+		set(6, "role_session_name", "ann", "a b")
+		set(6, "duration_seconds", "900", "7200", "43200", "60", "1h")
+		set(6, "region", "eu-west-1", "dummy")
+		set(4, "web_identity_token_file", "/var/run/id", "/var/run/id", "/var/run/token", "/nowhere")
+		set(4, "services", "local", "typo")
+		if d.chance(20) {
+			set(90, "sso_account_id", "123456789012", "123456789012", "123456789012", "210987654321")
+			set(90, "sso_role_name", "dev", "dev", "dev", "other")
+			set(80, "sso_session", "corp", "corp", "corp", "typo")
+			set(20, "sso_region", "eu-west-1", "us-east-1")
+		}
+		set(15, "login_session", loginARN, loginARN, "arn:aws:iam::123456789012:user/other")
+		set(18, "credential_process", "/opt/fetch s3cret/ARGUMENT+=", "/opt/fetch s3cret/ARGUMENT+=", "/opt/nowhere | sh", "/opt/fetch \"s3cret/OPEN+=")
 		set(5, "ec2_metadata_v1_disabled", "true", "false", "maybe")
 		set(5, "ec2_metadata_service_endpoint_mode", "IPv4", "v6")
 		if d.chance(4) {
 			out += d.one("no equals sign", "= nothing", "  indented") + "\n"
 		}
+	}
+	if tag == "CONF" && d.chance(90) {
+		out += "[sso-session corp]\nsso_region = " + d.one("eu-west-1", "eu-west-1", "eu-west-1", "dummy") + "\nsso_start_url = https://example.awsapps.com/start\n"
+		out += "[services local]\nsts =\n  endpoint_url = https://sts.eu-west-1.amazonaws.com\n"
+	}
+	return out
+}
+
+const (
+	mfaSerial = "arn:aws:iam::123456789012:mfa/ann"
+	loginARN  = "arn:aws:iam::123456789012:user/ann"
+)
+
+func roleARN(name string) string { return "arn:aws:iam::123456789012:role/" + name }
+
+// profileKey is the access key ID of a profile in the file with this tag.
+func profileKey(prefix, tag, name string) string {
+	return (prefix + tag + strings.ToUpper(name) + "0000000000000000")[:20]
+}
+
+// cloud makes the services that a machine needs. STS knows its keys, each as a user of its own.
+func (d *dice) cloud(machine string) (out string) {
+	needs := func(word string) bool { return strings.Contains(machine, word) }
+	out = "-- sts --\n"
+	if d.chance(10) {
+		out += "fault " + d.one("Throttling 1", "500 0", "503 2", "reset 1", "silent 0", "ExpiredToken 0", "AccessDenied 0") + "\n"
+	}
+	ids := []string{"ASIAENVIRONMENT00001", "AKIAENVIRONMENT00002", "ASIACONTAINER0000005", "ASIAINSTANCE00000006"}
+	for _, tag := range []string{"CRED", "CONF"} {
+		for _, name := range []string{"default", "p", "q"} {
+			ids = append(ids, profileKey("AKIA", tag, name), profileKey("ASIA", tag, name))
+		}
+	}
+	for _, id := range ids {
+		if d.chance(95) && (needs(id) || needs("credential_source")) {
+			out += "user " + id + " arn=arn:aws:iam::123456789012:user/" + id + "\n"
+		}
+	}
+	for _, name := range []string{"default", "p", "q", "pod"} {
+		out += "role " + roleARN(name) + d.one(" trust=*", "", " trust=* mfa", " trust=* external=shared/7") +
+			d.one(" max=12h", "") + d.one(" subject=pod", " subject=pod", " subject=other") + "\n"
+	}
+	out += "device " + mfaSerial + " 818181 929292\n"
+	if needs("/var/run/id") {
+		out += "token /var/run/id subject=pod " + d.one("", "", "", "audience=vault", "expires=1999-12-31T00:00:00Z", "crlf") + "\n"
+	}
+	when := func() string {
+		return d.one("2000-01-01T08:00:00Z", "2000-01-01T08:00:00Z", "2000-01-01T00:04:00Z", "1999-12-31T23:00:00Z")
+	}
+	if d.chance(90) && needs("sso_role_name") {
+		out += "-- sso --\nrole 123456789012 dev ASIASSODEV0000000001\n"
+		out += "session corp expires=" + when() + d.one("", "", " legacy", " utc", " registration=1999-12-31T00:00:00Z") + "\n"
+		out += d.one("", "", "", "signed-out\n", "keeps-refresh-token\n", "fault 500 0 /token\n", "fault 500 1 /federation\n", "fault silent 0 /federation\n")
+	}
+	if d.chance(90) && needs("login_session") {
+		out += "-- signin --\nsession " + loginARN + " expires=" + when() + "\n"
+		out += d.one("", "", "", "refuse TOKEN_EXPIRED\n", "refuse INSUFFICIENT_PERMISSIONS\n", "fault 500 0\n")
+	}
+	const process = "ASIAPROCESS000000009"
+	keys := fmt.Sprintf(`"AccessKeyId":%q,"SecretAccessKey":%q,"SessionToken":%q`, process, secretOf(process), tokenOf(process))
+	out += "-- run --\n/opt/fetch stdout " + d.one("{\"Version\":1,"+keys+"}", "{\"Version\":\"1\","+keys+"}", "{\"Version\":1,"+keys, "s3cret/RAW+=",
+		"{\"Version\":1,"+keys+",\"AccountId\":\""+accountOf(process)+"\"}", "{\"Version\":1,"+keys+",\"Expiration\":\"1999-01-01T00:00:00Z\"}") + "\n"
+	if d.chance(10) {
+		out += "/opt/fetch stderr aws_secret_access_key=s3cret/STANDARDERRORABCDEFGH+=\n/opt/fetch exit 1\n"
+	}
+	if d.chance(5) {
+		out += "/opt/fetch hang\n"
+	}
+	if d.chance(60) {
+		out += "-- answers --\n" + d.one("818181\n", "", "123\n929292\n", "535353\n")
 	}
 	return out
 }

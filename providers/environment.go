@@ -17,6 +17,7 @@ type Environment struct {
 	System System // zero: the real machine
 
 	maskedBy string // see credchain.Evidence
+	named    bool   // a profile names it as its credential_source, so that it masks nothing
 }
 
 var _ credchain.Detector = (*Environment)(nil)
@@ -44,7 +45,7 @@ func (e *Environment) Detect(context.Context) (credchain.Evidence, error) {
 		ev.MaskedBy = e.maskedBy
 		return ev, errMasked
 	}
-	if p := e.System.first("AWS_PROFILE", "AWS_DEFAULT_PROFILE"); p.set() {
+	if p := e.System.first("AWS_PROFILE", "AWS_DEFAULT_PROFILE"); p.set() && !e.named {
 		ev.Warnings = append(ev.Warnings, credchain.Warning{Code: "environment-masks-profile", Message: fmt.Sprintf(
 			"%s asks for the profile %s, but the environment's keys go before it, as in most AWS SDKs; unset them, or ask for the profile explicitly",
 			p.where(), p.value)})

@@ -93,6 +93,11 @@ func (s *profileSource) keys(ctx context.Context, source string, in func(*profil
 		return credchain.Evidence{}, aws.Credentials{}, err
 	}
 	section, file := in(p)
+	return p.keys(section, file, source)
+}
+
+// keys returns the access key that the profile has in a section of the given file.
+func (p *profile) keys(section *ini.Section, file sharedFile, source string) (credchain.Evidence, aws.Credentials, error) {
 	var k keySet
 	k.read(&keyNames, func(key string) setting { return p.keyIn(section, file, key) })
 	if !k.any() {

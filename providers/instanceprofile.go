@@ -14,6 +14,7 @@ import (
 
 	"github.com/credchain/credchain"
 	"github.com/credchain/credchain/imds"
+	"github.com/credchain/credchain/store"
 )
 
 // InstanceProfile asks the EC2 instance metadata service for the credentials of the instance's role.
@@ -55,6 +56,23 @@ var (
 	_ credchain.Prober   = (*InstanceProfile)(nil)
 )
 
+// outageExtension is how long expired credentials are served before the metadata service is tried again; the AWS
+// SDKs extend them by 5 to 15 minutes.
+const outageExtension = 10 * time.Minute
+
+// HandleFailToRefresh keeps the instance's credentials in service while the metadata service is away, as every AWS
+// SDK does: services go on accepting them for a while. It does not if the instance has no role any more. See
+// [credchain.Provider].
+func (p *InstanceProfile) HandleFailToRefresh(_ context.Context, held aws.Credentials, err error) (aws.Credentials, error) {
+	if !held.CanExpire || errors.Is(err, imds.ErrNoRole) {
+		return aws.Credentials{}, err
+	}
+	if now := time.Now(); !held.Expires.After(now) {
+		held.Expires = now.Add(outageExtension)
+	}
+	return held, nil
+}
+
 // Name returns "instance-profile".
 func (p *InstanceProfile) Name() string { return "instance-profile" }
 
@@ -91,12 +109,28 @@ func (p *InstanceProfile) Retrieve(ctx context.Context) (aws.Credentials, error)
 	if err != nil {
 		return aws.Credentials{}, err
 	}
-	creds, err := c.RoleCredentials(ctx)
+	key := store.Key{Operation: "InstanceProfile", Service: m.url(), RoleARN: m.profileName}
+	creds, err := p.services().through(ctx, key, false, c.RoleCredentials)
 	if err != nil {
 		return aws.Credentials{}, m.translate(err)
 	}
 	return creds, nil
 }
+
+// services are those of the chain that p belongs to, nil if it stands alone.
+func (p *InstanceProfile) services() *services {
+	if p.shared == nil {
+		return nil
+	}
+	return p.shared.services
+}
+
+// Reject makes sure that credentials which the chains of this process share do not come again; see
+// [credchain.Provider].
+func (p *InstanceProfile) Reject(creds aws.Credentials) { p.services().reject(creds) }
+
+// Invalidate is like Reject, for all credentials up to now.
+func (p *InstanceProfile) Invalidate() { p.services().forget() }
 
 // connect returns the client for the settings as they are now.
 func (p *InstanceProfile) connect(ctx context.Context) (metadataSettings, *imds.Client, error) {

@@ -21,7 +21,7 @@ func (s *profileSource) missing(p *profile) error {
 	case len(names) > 0:
 		f.remedy = "did you mean " + strings.Join(names, " or ") + "?"
 	default:
-		f.remedy = "see the names with `aws configure list-profiles`"
+		f.remedy = "see the names with `credchain configure list-profiles` or `aws configure list-profiles`"
 	}
 	return f
 }

@@ -17,7 +17,7 @@ var (
 
 // openRegular opens a file that can be read to its end without waiting for anybody. The shared files and
 // token files are such; a pipe whose writer never comes would hang the program at its start.
-func openRegular(name string) (*os.File, error) {
+func openRegular(name string) (*regularFile, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|openNonblock, 0)
 	switch {
 	case errors.Is(err, errNotDir):
@@ -38,7 +38,13 @@ func openRegular(name string) (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	return f, nil
+	return &regularFile{f, info.Size()}, nil
+}
+
+// regularFile is an open file whose size is known.
+type regularFile struct {
+	*os.File
+	size int64
 }
 
 func kindOf(m fs.FileMode) string {

@@ -17,6 +17,7 @@ import (
 type outcome struct {
 	creds         aws.Credentials
 	err           error
+	start, end    time.Time // of Retrieve, and of live Explain
 	took          time.Duration
 	live, offline credchain.Trace
 
@@ -39,10 +40,11 @@ func (w *world) chain() *credchain.Chain {
 
 func (s *scenario) resolve(ctx context.Context) *outcome {
 	o := &outcome{world: s.world(), liveWorld: s.world(), offlineWorld: s.world()}
-	start := time.Now()
+	o.start = time.Now()
 	o.creds, o.err = o.world.chain().Retrieve(ctx)
-	o.took = time.Since(start)
+	o.took = time.Since(o.start)
 	o.live = o.liveWorld.chain().Explain(ctx)
+	o.end = time.Now()
 	o.offline = o.offlineWorld.chain().Explain(ctx, credchain.Offline)
 	return o
 }
@@ -53,6 +55,7 @@ func (o *outcome) linkOf(source string) string {
 		"Static": "flags", "Environment": "environment", "SystemProperties": "system-properties",
 		"SharedCredentialsFile": "credentials-file", "SharedConfigFile": "config-file",
 		"Container": "container", "InstanceProfile": "instance-profile",
+		"AssumeRole": "assume-role", "WebIdentity": "web-identity", "SSO": "sso", "Login": "login", "Process": "process",
 	}[source]
 }
 
@@ -118,13 +121,15 @@ func (o *outcome) disagreement() string {
 		return fmt.Sprintf("Retrieve: %v %s; Explain: %v %s", status, winner, liveStatus, live)
 	case (o.live.Credentials != nil) != (o.err == nil):
 		return "Explain has credentials where Retrieve has none, or the reverse"
-	case o.err == nil && *o.live.Credentials != credchain.Redact(o.creds):
+	case o.err == nil && !o.sameCredentials():
 		return "Explain shows other credentials than Retrieve gives"
 	}
 
-	switch {
-	case len(o.offlineWorld.asked) > 0:
-		return fmt.Sprintf("offline Explain made requests: %v", o.offlineWorld.asked)
+	switch w := o.offlineWorld; {
+	case len(w.asked) > 0:
+		return fmt.Sprintf("offline Explain made requests: %v", w.asked)
+	case len(w.cloud.ran)+len(w.cloud.questions)+len(w.wrote) > 0:
+		return fmt.Sprintf("offline Explain did more than look: %v %v %v", w.cloud.ran, w.cloud.questions, w.wrote)
 	case winner == "instance-profile" && offline == "" || absent && offline == "":
 	case offline != winner:
 		return fmt.Sprintf("Retrieve ends at %q; offline Explain at %q", winner, offline)
@@ -137,19 +142,38 @@ func (o *outcome) disagreement() string {
 	return o.overreach(winner)
 }
 
+// timeless is a reason without the time at which STS found a token to have expired.
+func timeless(reason string) string {
+	before, rest, _ := strings.Cut(reason, "current date/time ")
+	return before + strings.TrimLeft(rest, "0123456789")
+}
+
 // differentWords tells where Retrieve's error gives another reason for a link than Explain does. The report
 // would then not explain the error.
 func (o *outcome) differentWords() string {
 	var e *credchain.Error
-	if !errors.As(o.err, &e) {
+	if !errors.As(o.err, &e) || len(o.world.cloud.parrots) > 0 { // who repeats a request repeats its time
 		return ""
 	}
 	for i, a := range e.Trace.Attempts {
-		if b := o.live.Attempts[i]; b.Status != credchain.Masked && (a.Provider != b.Provider || a.Reason != b.Reason || a.Remedy != b.Remedy) {
+		if b := o.live.Attempts[i]; b.Status != credchain.Masked && (a.Provider != b.Provider || timeless(a.Reason) != timeless(b.Reason) || a.Remedy != b.Remedy) {
 			return fmt.Sprintf("Retrieve says of %s: %s (%s); Explain says of %s: %s (%s)", a.Provider, a.Reason, a.Remedy, b.Provider, b.Reason, b.Remedy)
 		}
 	}
 	return ""
+}
+
+// atEnd are the links that come after the container, and the lack of one.
+var atEnd = map[string]bool{"": true, "container": true, "instance-profile": true}
+
+// sameCredentials reports whether Explain shows what Retrieve has given. If time has gone by between the two, the
+// fakes make others, which last as much longer.
+func (o *outcome) sameCredentials() bool {
+	a, b := credchain.Redact(o.creds), *o.live.Credentials
+	if late := b.Expires.Sub(a.Expires); o.end.After(o.start) && late >= 0 && late <= o.end.Sub(o.start)+time.Second {
+		a.Expires, a.AccessKeyID = b.Expires, b.AccessKeyID
+	}
+	return a == b
 }
 
 // overreach tells who was asked, or which file was opened, without need; and whether parts of two sources
@@ -159,11 +183,26 @@ func (o *outcome) overreach(winner string) string {
 		if w.asked["nobody"] > 0 {
 			return "a request went to an address that the scenario does not have"
 		}
-		if winner != "container" && w.asked["container"] > 0 && winner != "instance-profile" && winner != "" {
+		if !atEnd[winner] && winner != "assume-role" && w.asked["container"] > 0 {
 			return "the container was asked, though " + winner + " ended the walk"
+		}
+		if winner != "assume-role" && winner != "process" && len(w.cloud.ran) > 0 {
+			return "a program was run, though " + winner + " ended the walk"
+		}
+		if winner != "assume-role" && len(w.cloud.questions) > 0 {
+			return "a person was asked, though " + winner + " ended the walk"
+		}
+	}
+	if problem := o.brokenChain(winner); problem != "" {
+		return problem
+	}
+	for _, service := range []string{"sts", "portal.sso", "oidc", "signin"} {
+		if a, b := o.world.asked[service], o.liveWorld.asked[service]; a != b {
+			return fmt.Sprintf("Retrieve made %d requests of %s, Explain %d", a, service, b)
 		}
 	}
 	switch {
+	case winner == "assume-role": // by credential_source it may ask anybody
 	case winner != "instance-profile" && winner != "" && o.world.asked["imds"] > 0:
 		return "Retrieve asked the metadata service, though " + winner + " ended the walk"
 	case winner != "instance-profile" && o.liveWorld.calls["role"]+o.liveWorld.calls["extended"] > 0:
@@ -178,11 +217,29 @@ func (o *outcome) overreach(winner string) string {
 		return ""
 	}
 	id, c := o.creds.AccessKeyID, o.creds
-	if o.world.wants("secret") || o.world.wants("token") {
-		return ""
+	if o.world.wants("secret") || o.world.wants("token") || winner == "assume-role" || winner == "web-identity" || winner == "login" {
+		return "" // the last three are made by the fakes
 	}
 	if c.SecretAccessKey != secretOf(id) || c.SessionToken != "" && c.SessionToken != tokenOf(id) {
 		return "the credentials of " + id + " are mixed with others"
+	}
+	return ""
+}
+
+// brokenChain tells which of the sessions of STS was not opened with the one before it, and whether the last is not
+// what Retrieve gives.
+func (o *outcome) brokenChain(winner string) string {
+	sessions := o.world.cloud.sts.Sessions()
+	for i := 1; i < len(sessions); i++ {
+		if a, b := sessions[i-1].Principal.ARN, sessions[i]; b.Caller != a {
+			return fmt.Sprintf("%s called for %s, and not %s", b.Caller, b.Principal.ARN, a)
+		}
+	}
+	if o.err != nil || winner != "assume-role" && winner != "web-identity" {
+		return ""
+	}
+	if last := sessions[len(sessions)-1].Principal; last.Credentials.AccessKeyID != o.creds.AccessKeyID || last.Account != o.creds.AccountID {
+		return "Retrieve gives credentials of " + o.creds.AccessKeyID + ", and STS gave out those of " + last.ARN + " last"
 	}
 	return ""
 }

@@ -1,13 +1,16 @@
 package providers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/credchain/credchain"
 	"github.com/credchain/credchain/internal/ini"
@@ -22,6 +25,9 @@ type profileSource struct {
 	// name is the profile that the program or its command line asked for, and flag where that was; "" means
 	// AWS_PROFILE, AWS_DEFAULT_PROFILE, else "default".
 	name, flag string
+
+	// services is how the services are called that give credentials for a profile. Nil for the links that ask none.
+	services *services
 }
 
 // profile is the active profile as the two files have it.
@@ -72,16 +78,20 @@ type loaded struct {
 // profile it is not.
 func (s *profileSource) load(ctx context.Context) (*profile, error) {
 	l := walk.Once(ctx, s, func() loaded {
-		p, err := s.read()
+		p, err := s.read(ctx)
 		return loaded{p, err}
 	})
 	return l.profile, l.err
 }
 
-func (s *profileSource) read() (*profile, error) {
-	p := &profile{}
-	p.choice, p.named = s.selected()
-	p.name = p.choice.value
+func (s *profileSource) read(ctx context.Context) (*profile, error) {
+	choice, named := s.selected()
+	return s.find(ctx, choice, named)
+}
+
+// find reads the profile that choice names. Nobody needs to have asked for it unless named says so.
+func (s *profileSource) find(ctx context.Context, choice setting, named bool) (*profile, error) {
+	p := &profile{name: choice.value, choice: choice, named: named}
 	err := p.choice.check()
 	if err != nil {
 		return nil, err
@@ -104,7 +114,7 @@ func (s *profileSource) read() (*profile, error) {
 		{&p.credentialsFile, &p.credentials},
 		{&p.configFile, &p.config},
 	} {
-		doc, err := s.sys.readShared(f.file, ref)
+		doc, err := s.readShared(ctx, f.file, ref)
 		f.file.hidden = errors.Is(err, errUnsearchable) && !f.file.explicit
 		if f.file.hidden {
 			continue // as the AWS CLI, which sees no file there
@@ -130,6 +140,19 @@ func (s *profileSource) read() (*profile, error) {
 		return nil, s.missing(p)
 	}
 	return p, nil
+}
+
+// SharedFiles returns the paths of the config file and the credentials file, there or not: AWS_CONFIG_FILE and
+// AWS_SHARED_CREDENTIALS_FILE with a leading ~ and variables expanded, else the files in ~/.aws. It fails if a path
+// is in the home directory and nobody knows that.
+func SharedFiles(c Config) (config, credentials string, err error) {
+	l := newLinks(c)
+	f, err := l.sys.sharedFile("AWS_CONFIG_FILE", "config", ini.Config)
+	if err != nil {
+		return "", "", err
+	}
+	g, err := l.sys.sharedFile("AWS_SHARED_CREDENTIALS_FILE", "credentials", ini.Credentials)
+	return f.path, g.path, err
 }
 
 // sharedFile returns the path of a shared file: the variable's value with a leading ~ and variables
@@ -171,17 +194,63 @@ func (s *System) expand(path string) (string, error) {
 	}), nil
 }
 
-// readShared reads the wanted section of a shared file; a file that is not there is empty.
-func (s *System) readShared(f *sharedFile, want ...ini.Ref) (*ini.Document, error) {
-	r, err := s.open(f.path)
+// readShared reads wanted sections of a shared file; a file that is not there is empty. One of the usual size is
+// read once in a walk: each source profile of a role is looked for in it.
+func (s *profileSource) readShared(ctx context.Context, f *sharedFile, want ...ini.Ref) (*ini.Document, error) {
+	held := walk.Once(ctx, heldKey{s, f.path}, func() heldFile { return s.sys.hold(f.path) })
+	r := held.rest
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case held.err != nil:
+		return nil, held.err
+	case held.there && held.text != nil:
+		return ini.Read(bytes.NewReader(held.text), f.path, f.style, want...)
+	case !held.there:
 		return &ini.Document{}, nil
-	case err != nil:
-		return nil, &failure{what: "a shared file cannot be read", err: err}
+	case !held.first.CompareAndSwap(false, true): // it has been read to its end already
+		var err error
+		if r, err = s.sys.open(f.path); err != nil {
+			return nil, &failure{what: "a shared file cannot be read", err: err}
+		}
 	}
 	defer r.Close()
 	return ini.Read(r, f.path, f.style, want...)
+}
+
+type heldKey struct {
+	source *profileSource
+	path   string
+}
+
+// heldFile is a shared file, in memory if it is of the usual size.
+type heldFile struct {
+	there bool
+	err   error
+	text  []byte        // nil for a file that is not held
+	rest  io.ReadCloser // the file itself then, for the first who reads it
+	first *atomic.Bool
+}
+
+const heldSize = 64 << 10
+
+func (s *System) hold(path string) heldFile {
+	r, err := s.open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return heldFile{}
+	case err != nil:
+		return heldFile{err: &failure{what: "a shared file cannot be read", err: err}}
+	}
+	f, ok := r.(*regularFile)
+	if !ok || f.size > heldSize || f.size == 0 {
+		return heldFile{there: true, rest: r, first: new(atomic.Bool)}
+	}
+	defer f.Close()
+	text := make([]byte, f.size)
+	n, err := io.ReadFull(f, text)
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF { // it has become shorter meanwhile
+		return heldFile{err: &failure{what: "a shared file cannot be read", err: err}}
+	}
+	return heldFile{there: true, text: text[:n]}
 }
 
 // get returns a key of the profile. The credentials file goes before the config file, key by key.

@@ -122,6 +122,8 @@ var beforeVariable = [...]struct{ variable, property string }{
 	{"AWS_CONFIG_FILE", "aws.configFile"},
 	{"AWS_SHARED_CREDENTIALS_FILE", "aws.sharedCredentialsFile"},
 	{"AWS_WEB_IDENTITY_TOKEN_FILE", "aws.webIdentityTokenFile"},
+	{"AWS_ROLE_ARN", "aws.roleArn"},
+	{"AWS_ROLE_SESSION_NAME", "aws.roleSessionName"},
 	{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "aws.containerCredentialsPath"},
 	{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "aws.containerCredentialsFullUri"},
 	{"AWS_CONTAINER_AUTHORIZATION_TOKEN", "aws.containerAuthorizationToken"},

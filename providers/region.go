@@ -52,6 +52,14 @@ func Region(ctx context.Context, c Config) (string, credchain.Origin, error) {
 // instanceRegion asks the metadata service for its region if no link before the instance profile is
 // configured; else it is unset. A service that is not there has no region.
 func (l *links) instanceRegion(ctx context.Context) (setting, error) {
+	if !l.endsAtInstance(ctx) {
+		return setting{}, nil // the credentials are another link's, or nobody's
+	}
+	return l.instanceProfile.region(ctx)
+}
+
+// endsAtInstance reports whether no link before the instance profile is configured.
+func (l *links) endsAtInstance(ctx context.Context) bool {
 	before := l.documented()
 	if l.sys.properties != nil {
 		before = append([]credchain.Provider{l.javaProperties()}, before...)
@@ -61,10 +69,26 @@ func (l *links) instanceRegion(ctx context.Context) (setting, error) {
 			break
 		}
 		if _, err := p.(credchain.Detector).Detect(ctx); !errors.Is(err, credchain.ErrNotConfigured) {
-			return setting{}, nil // the credentials are that link's, or nobody's
+			return false
 		}
 	}
-	m, client, err := l.instanceProfile.connect(ctx)
+	return true
+}
+
+// forInstance marks ctx if the chain's credentials would be the instance's.
+func (l *links) forInstance(ctx context.Context) (context.Context, error) {
+	if _, err := l.shared.load(ctx); err != nil {
+		return ctx, err
+	}
+	if l.endsAtInstance(ctx) {
+		ctx = context.WithValue(ctx, onInstance{}, &l.instanceProfile)
+	}
+	return ctx, nil
+}
+
+// region asks the metadata service for its region. It is unset if there is none.
+func (p *InstanceProfile) region(ctx context.Context) (setting, error) {
+	m, client, err := p.connect(ctx)
 	if err != nil {
 		if errors.Is(err, credchain.ErrNotConfigured) {
 			err = nil
@@ -87,4 +111,16 @@ func ProfileName(c Config) (string, credchain.Origin) {
 	l := newLinks(c)
 	choice, _ := l.shared.selected()
 	return choice.value, choice.origin()
+}
+
+// ProfileKey returns what the active profile has for a key, and where; "" if it has none. The credentials file goes
+// before the config file. It fails if the profile cannot be read, or was asked for and is not there.
+func ProfileKey(ctx context.Context, c Config, key string) (string, credchain.Origin, error) {
+	l := newLinks(c)
+	p, err := l.shared.load(ctx)
+	if err != nil {
+		return "", credchain.Origin{}, err
+	}
+	v := p.get(key)
+	return v.value, v.origin(), v.check()
 }

@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"io/fs"
 	"os/user"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/credchain/credchain"
+	"github.com/credchain/credchain/awstest"
 	"github.com/credchain/credchain/providers"
 )
 
@@ -33,9 +35,19 @@ import (
 //	                 status TARGET WHAT, body TARGET TEXT, silent; targets: token list role extended region
 //	-- container --  credentials ID [ACCOUNT], expires TIME, path PATH, token TOKEN, at HOST, silent,
 //	                 status document WHAT, body document TEXT
+//	-- sts --        here; region NAME: the one to sign for; disabled REGION; at HOST; user ID [arn=ARN]; role ARN trust=ARN,...
+//	                 [external=ID] [mfa] [max=DURATION] [subject=S] [audience=A]; device SERIAL CODE...; token PATH subject=S
+//	                 [audience=A] [expires=TIME] [crlf] writes a web identity token; unreachable: its issuer; fault CODE|FAULT TIMES; parrots: refuses
+//	                 everything, and repeats the request
+//	-- sso --        here; at portal.sso|oidc HOST; role ACCOUNT NAME ID; session NAME-OR-URL expires=TIME [legacy]
+//	                 [registration=TIME] [utc] [more=FIELD:VALUE] writes the file of a session; signed-out; keeps-refresh-token; fault FAULT TIMES PATH;
+//	                 parrots portal.sso|oidc
+//	-- signin --     here; at HOST; session ARN expires=TIME [short] [file=PATH] [more=FIELD:VALUE] writes the file of a session; refuse CODE; fault FAULT TIMES; parrots
+//	-- run --        PROGRAM, with %20 for a blank, then stdout TEXT, stderr TEXT, exit N or hang
+//	-- answers --    what the person at the terminal answers, a line each; without the section there is no terminal
 //
 // WHAT is an HTTP status, cut (half the answer), reset or silent; of several with commas each holds for one
-// request, and the last for all that follow. The clock stands at 2000-01-01 00:00 UTC.
+// request, and the last for all that follow. FAULT is an HTTP status, reset or silent; TIMES 0 is always. The clock stands at 2000-01-01 00:00 UTC.
 //
 // By convention the secret of an access key ID is s3cret/ID+= and its session token, if it has one,
 // t0ken/ID+=; so it shows if the parts of two sources are mixed, and a leak is found (see leak_test.go).
@@ -49,7 +61,9 @@ type scenario struct {
 	hosts     map[string][]string
 	imds      service // nil: there is none
 	container service
-	want      [][2]string // verb and rest of each line; see check
+	cloud     map[string][][]string // the words of each line of sts, sso, signin, run and answers
+	oidc      awstest.OIDC          // the issuer of web identity tokens, whose keys all worlds know
+	want      [][2]string           // verb and rest of each line; see check
 }
 
 // service is the script of a service: the lines of its section by their first word, or two for status and body.
@@ -73,7 +87,7 @@ func readScenario(t testing.TB, path string) *scenario {
 }
 
 func parseScenario(t testing.TB, a *txtar.Archive) *scenario {
-	s := &scenario{home: "/home/u", files: map[string]string{}, special: map[string]error{}, hosts: map[string][]string{}}
+	s := &scenario{home: "/home/u", files: map[string]string{}, special: map[string]error{}, hosts: map[string][]string{}, cloud: map[string][][]string{}}
 	s.env = map[string]string{"HOME": s.home, "USERPROFILE": s.home}
 	text := map[string]string{}
 	for _, f := range a.Files {
@@ -119,6 +133,11 @@ func parseScenario(t testing.TB, a *txtar.Archive) *scenario {
 			s.imds = parseService(data)
 		case name == "container":
 			s.container = parseService(data)
+		case name == "sts", name == "sso", name == "signin", name == "run", name == "answers":
+			s.cloud[name] = [][]string{}
+			for _, line := range lines(data) {
+				s.cloud[name] = append(s.cloud[name], strings.Fields(line))
+			}
 		case name == "want":
 			for _, line := range lines(data) {
 				verb, rest, _ := strings.Cut(line, " ")
@@ -173,7 +192,7 @@ func TestScenarios(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../testdata/chain/*.txtar")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 60, "the scenarios are not where they should be")
+	require.GreaterOrEqual(t, len(files), 400, "the scenarios are not where they should be")
 	for _, path := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
 			t.Parallel()
@@ -193,7 +212,7 @@ func TestScenarios(t *testing.T) {
 //	used LINK ID               Retrieve gives this access key, and Explain says of which link
 //	failed LINK: TEXT          Retrieve fails at this link, with this text in its error
 //	none                       nothing is configured
-//	error TEXT                 is in the error as well
+//	error TEXT                 is in the error as well; without TEXT: is not
 //	masked LINK...             all links that Explain calls masked; without the word there is none
 //	warning CODE...            all warnings of Explain; without the word there is none
 //	status LINK STATUS         what Explain says of a link; says LINK TEXT: its reason has the text
@@ -201,8 +220,16 @@ func TestScenarios(t *testing.T) {
 //	region NAME PLACE          what Region says; region error TEXT
 //	account, token, secret     of the credentials: the value, or none; expires TIME or never
 //	opened PATH...             all files that Retrieve opens, or none
-//	asked SERVICE N            how many requests Retrieve makes of imds or container
+//	asked SERVICE N            how many requests Retrieve makes of imds, container, sts, portal.sso, oidc or signin
+//	host SERVICE HOST...       all hosts at which Retrieve asks it
 //	within DURATION            how long Retrieve takes at most
+//	identity TEXT              is in the ARN of the identity that STS has given the credentials to
+//	callers TEXT...            is in the ARNs of those who called STS, in order; - for nobody
+//	session KEY VALUE          of the last session of STS: duration, external-id, serial or name
+//	did OPERATION N            how often Retrieve calls it, of STS, SSO or sign-in
+//	questions N                how many the person is asked
+//	ran WORD|WORD...           what is run
+//	kept PATH TEXT             is in the file after Retrieve; same, changed PATH FIELD: so is the field of its JSON object
 func (o *outcome) check(t *testing.T) {
 	masked, warnings, outcomes := "", "", 0
 	for _, w := range o.world.want {
@@ -212,8 +239,11 @@ func (o *outcome) check(t *testing.T) {
 		case "used":
 			outcomes++
 			require.NoError(t, o.err)
-			require.Equal(t, second, o.creds.AccessKeyID)
+			if second != "-" {
+				require.Equal(t, second, o.creds.AccessKeyID)
+			}
 			require.Equal(t, first, o.linkOf(o.creds.Source))
+			require.NotEmpty(t, second, "used LINK ID, or - for one that STS has made up")
 		case "failed":
 			outcomes++
 			require.NotErrorIs(t, o.err, credchain.ErrNotConfigured)
@@ -259,12 +289,21 @@ func (o *outcome) check(t *testing.T) {
 			require.Equal(t, rest, cmp.Or(strings.Join(o.world.opened, " "), "none"))
 		case "asked":
 			require.Equal(t, second, strconv.Itoa(o.world.asked[first]))
+		case "host":
+			require.Equal(t, second, strings.Join(o.world.at[first], " "))
 		case "within":
 			limit, err := time.ParseDuration(rest)
 			require.NoError(t, err)
 			require.LessOrEqual(t, o.took, limit)
+		case "kept":
+			require.Contains(t, o.world.files[first], second)
+		case "same", "changed":
+			before, after := field(t, o.world.born[first], second), field(t, o.world.files[first], second)
+			require.Equal(t, verb == "same", before == after, "%s of %s", second, first)
+		case "without":
+			require.NotContains(t, o.err.Error(), rest)
 		default:
-			require.Fail(t, "an unknown word in want", verb)
+			require.True(t, o.world.cloud.check(t, verb, rest, o.creds), "an unknown word in want: %s", verb)
 		}
 	}
 	require.Equal(t, 1, outcomes, "a scenario has one outcome: used, failed or none")
@@ -279,4 +318,12 @@ func (o *outcome) check(t *testing.T) {
 	}
 	require.Equal(t, masked, strings.Join(gotMasked, " "), "masked")
 	require.Equal(t, warnings, strings.Join(gotWarnings, " "), "warnings")
+}
+
+// field returns a field of a file that is a JSON object. It has to be there.
+func field(t *testing.T, file, name string) string {
+	var object map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(file), &object))
+	require.Contains(t, object, name)
+	return string(object[name])
 }

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -24,7 +25,7 @@ func (s setting) where() string {
 		return s.name
 	case s.from.File != "":
 		return s.name + " (" + s.from.String() + ")"
-	case s.from.Env != "":
+	case s.from.Env != "", strings.HasPrefix(s.from.Flag, "--"):
 		return s.from.String()
 	}
 	return s.name
@@ -129,8 +130,22 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// Remedy says what to do; the report and the chain's error show it.
-func (f *failure) Remedy() string { return f.remedy }
+// Remedy says what to do, if need be as the error inside has it; the report and the chain's error show it.
+func (f *failure) Remedy() string {
+	if f.remedy == "" {
+		return remedyOf(f.err)
+	}
+	return f.remedy
+}
+
+// remedyOf is the advice of the outermost error that has some.
+func remedyOf(err error) string {
+	var r interface{ Remedy() string }
+	if errors.As(err, &r) {
+		return r.Remedy()
+	}
+	return ""
+}
 
 // absentError is the error of a link with nothing to try. Its words are put together only when somebody
 // reads them: nearly every walk goes past such links.

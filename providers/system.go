@@ -12,6 +12,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/credchain/credchain/internal/process"
+	"github.com/credchain/credchain/internal/safefile"
 )
 
 // System holds the seams between the providers and the machine they run on. Its zero value is the real
@@ -31,6 +34,23 @@ type System struct {
 	// that could block is an error.
 	Open func(name string) (io.ReadCloser, error)
 
+	// Update replaces the contents of a private file: it calls edit with what the file holds, nil if it is not
+	// there, and writes what edit returns, unless that is nil. Nobody else may update the file meanwhile, and
+	// a reader must see the old contents or the new. Nil means a lock file beside it, a new file with mode
+	// 0600, and a rename.
+	Update func(ctx context.Context, name string, edit func(old []byte) ([]byte, error)) error
+
+	// Run runs a program, without a shell, and returns what it wrote. Its error has an ExitCode() int method if
+	// the program ended by itself. Nil means a real process in a session of its own, without a terminal and with
+	// nothing on standard input, which is killed with all that it started when it ends or ctx does; at most 1 MiB
+	// of output is taken, and the last 4 KiB of standard error. It has the environment of this process, whatever
+	// Getenv says.
+	Run func(ctx context.Context, argv []string) (stdout, stderr []byte, err error)
+
+	// Prompt asks a person and returns the answer. Nil means to ask on the terminal, on standard error; where
+	// there is no terminal that is an error at once.
+	Prompt func(ctx context.Context, question string) (string, error)
+
 	// Transport carries every HTTP request. Nil means a transport of the client's own, which never uses a
 	// proxy for a link-local or loopback address.
 	Transport http.RoundTripper
@@ -39,6 +59,12 @@ type System struct {
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 
 	properties *properties // of the JVM, which a Java order reads before the environment; nil otherwise
+}
+
+// real reports whether this is the machine that the program runs on, and nothing of it made up.
+func (s *System) real() bool {
+	return s.Getenv == nil && s.Home == nil && s.Open == nil && s.Update == nil && s.Run == nil && s.Prompt == nil &&
+		s.Transport == nil && s.LookupHost == nil
 }
 
 func (s *System) getenv(name string) string {
@@ -85,7 +111,51 @@ func (s *System) open(name string) (io.ReadCloser, error) {
 	if s.Open != nil {
 		return s.Open(name)
 	}
-	return openRegular(name)
+	f, err := openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// readAtMost reads a whole file, unless it is longer than it can be.
+func (s *System) readAtMost(name string, most int64) ([]byte, error) {
+	f, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(raw)) > most:
+		return nil, fmt.Errorf("%s is longer than %d bytes", name, most)
+	}
+	return raw, nil
+}
+
+func (s *System) update(ctx context.Context, name string, edit func([]byte) ([]byte, error)) error {
+	if s.Update != nil {
+		return s.Update(ctx, name, edit)
+	}
+	return safefile.Update(ctx, name, true, edit)
+}
+
+func (s *System) run(ctx context.Context, argv []string) (stdout, stderr []byte, err error) {
+	if s.Run != nil {
+		return s.Run(ctx, argv)
+	}
+	return process.Run(ctx, argv)
+}
+
+// Ask asks a person, as the providers do it for an MFA code. Its error wraps [ErrNoTerminal] if there is nobody to
+// ask.
+func (s System) Ask(ctx context.Context, question string) (string, error) {
+	if s.Prompt != nil {
+		return s.Prompt(ctx, question)
+	}
+	return askTerminal(ctx, question)
 }
 
 func (s *System) lookupHost(ctx context.Context, host string) ([]string, error) {

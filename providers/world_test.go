@@ -2,11 +2,14 @@ package providers_test
 
 import (
 	"context"
+	"crypto/sha1"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -16,21 +19,31 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/credchain/credchain/awstest"
 	"github.com/credchain/credchain/providers"
 )
 
 // world is a scenario brought to life, with a record of what was done in it.
 type world struct {
 	*scenario
+	cloud *cloud
+	full  bool              // the disk
+	born  map[string]string // the files of the scenario
+	files map[string]string // those, and what was written
 
 	mu     sync.Mutex
 	opened []string
-	asked  map[string]int // requests by service; those for nobody count as "nobody"
+	asked  map[string]int      // requests by service; those for nobody count as "nobody"
+	at     map[string][]string // hosts by service
+	wrote  []string
 	calls  map[string]int // requests by the target of a service
 }
 
 func (s *scenario) world() *world {
-	return &world{scenario: s, asked: map[string]int{}, calls: map[string]int{}}
+	w := &world{scenario: s, asked: map[string]int{}, at: map[string][]string{}, calls: map[string]int{}, files: maps.Clone(s.files)}
+	w.cloud = builtFrom(s, w.files)
+	w.born = maps.Clone(w.files)
+	return w
 }
 
 // config returns what the program says, in this world.
@@ -38,6 +51,9 @@ func (w *world) config() providers.Config {
 	c := providers.Config{System: providers.System{
 		Getenv:    func(name string) string { return w.env[name] },
 		Open:      w.open,
+		Update:    w.update,
+		Run:       w.cloud.run,
+		Prompt:    w.cloud.prompt,
 		Transport: w,
 		LookupHost: func(_ context.Context, host string) ([]string, error) {
 			if a, ok := w.hosts[host]; ok {
@@ -85,8 +101,39 @@ func (w *world) open(name string) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(text)), nil
 }
 
+func (w *world) update(_ context.Context, name string, edit func([]byte) ([]byte, error)) error {
+	name = filepath.ToSlash(name)
+	w.mu.Lock()
+	text, ok := w.files[name]
+	w.mu.Unlock()
+	var old []byte
+	if ok {
+		old = []byte(text)
+	}
+	data, err := edit(old)
+	if err != nil || data == nil {
+		return err
+	}
+	if w.full {
+		return errors.New("no space left on device")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.files[name], w.wrote = string(data), append(w.wrote, name)
+	return nil
+}
+
 // RoundTrip carries a request to the service whose address it names.
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
+	if name, h := w.cloud.handler(r.URL.Host); h != nil {
+		w.mu.Lock()
+		w.asked[name]++
+		if !slices.Contains(w.at[name], r.URL.Host) {
+			w.at[name] = append(w.at[name], r.URL.Host)
+		}
+		w.mu.Unlock()
+		return awstest.Transport(map[string]http.Handler{r.URL.Host: h}).RoundTrip(r)
+	}
 	name, svc, handle := "nobody", service(nil), w.metadata
 	switch r.URL.Host {
 	case w.imds.get("at", "169.254.169.254"):
@@ -198,3 +245,6 @@ func (s service) document(id string, account bool) string {
 	}
 	return d + "}"
 }
+
+func sha1Hex(s string) string   { return fmt.Sprintf("%x", sha1.Sum([]byte(s))) }
+func sha256Hex(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }

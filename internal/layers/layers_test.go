@@ -14,8 +14,7 @@ import (
 
 const module = "github.com/credchain/credchain"
 
-// rank orders the packages: imports point down, to a smaller number, and nothing imports its own rank. The
-// exceptions within internal are written out in below.
+// rank orders the packages: imports point down, to a smaller number, and nothing imports its own rank.
 func rank(pkg string) int {
 	switch dir := strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/"); {
 	case strings.HasPrefix(dir, "cmd/"), dir == "examples", strings.HasPrefix(dir, "examples/"):
@@ -24,11 +23,11 @@ func rank(pkg string) int {
 		return 5
 	case dir == "providers":
 		return 4
-	case dir == "", dir == "imds", dir == "sts", dir == "profile":
+	case dir == "", dir == "imds", dir == "sts", dir == "sso", dir == "profile", dir == "store", dir == "retry", dir == "dryrun", dir == "quotas":
 		return 3
 	case dir == "sigv4":
 		return 2
-	case strings.HasPrefix(dir, "internal/"):
+	case strings.HasPrefix(dir, "internal/"), strings.HasPrefix(dir, "store/internal/"):
 		return 1
 	default:
 		return 0

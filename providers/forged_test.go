@@ -1,0 +1,47 @@
+package providers_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/credchain/credchain/awstest"
+	"github.com/credchain/credchain/providers"
+	"github.com/credchain/credchain/store"
+)
+
+// TestKeptSessionsAreNotForForgedTokens: what a good token fetched is not for one that only claims the same.
+func TestKeptSessionsAreNotForForgedTokens(t *testing.T) {
+	inWorld(t, ingredients()["web-identity"], func(t *testing.T, w *world) {
+		c := w.config()
+		c.Store = &store.Memory{}
+		first, err := providers.Default(c).Retrieve(t.Context())
+		require.NoError(t, err)
+		again, err := providers.Default(c).Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, first.AccessKeyID, again.AccessKeyID, "the same token shares the session")
+		require.Equal(t, 1, w.cloud.sts.Calls("AssumeRoleWithWebIdentity"))
+		for _, algorithm := range []string{"none", "RS256"} {
+			forger := &awstest.OIDC{}
+			w.files["/var/run/token"] = forger.Token(awstest.Claims{Subject: "pod", Algorithm: algorithm})
+			_, err = providers.Default(c).Retrieve(t.Context())
+			require.ErrorContains(t, err, "InvalidIdentityToken", algorithm)
+		}
+	})
+}
+
+// TestKeptSessionsAreNotForWrongSecrets: nor is what the right secret fetched for a wrong one of the same access key.
+func TestKeptSessionsAreNotForWrongSecrets(t *testing.T) {
+	inWorld(t, ingredients()["assume-role"], func(t *testing.T, w *world) {
+		c := w.config()
+		c.Store = &store.Memory{}
+		_, err := providers.Default(c).Retrieve(t.Context())
+		require.NoError(t, err)
+		config := w.files["/home/u/.aws/config"]
+		require.Contains(t, config, "s3cret/")
+		w.files["/home/u/.aws/config"] = strings.ReplaceAll(config, "s3cret/", "s3cret/wrong")
+		_, err = providers.Default(c).Retrieve(t.Context())
+		require.ErrorContains(t, err, "SignatureDoesNotMatch")
+	})
+}
