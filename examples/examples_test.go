@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/credchain/credchain/awstest"
 )
 
 func TestExamples(t *testing.T) {
@@ -44,6 +46,22 @@ func TestExamples(t *testing.T) {
 			require.NotContains(t, string(out), "canary")
 		})
 	}
+	t.Run("assumerole", func(t *testing.T) {
+		t.Parallel()
+		const role, user = "arn:aws:iam::123456789012:role/deploy", "arn:aws:iam::123456789012:user/ann"
+		keys := awstest.LongTerm("examples")
+		service := &awstest.STS{
+			Principals: []awstest.Principal{{Credentials: keys, ARN: user}},
+			Roles:      []awstest.Role{{ARN: role, Trust: []string{user}}},
+		}
+		cmd := exec.Command(filepath.Join(bin, "assumerole"))
+		cmd.Env = []string{"HOME=" + t.TempDir(), "ROLE_ARN=" + role, "AWS_REGION=eu-west-1", "AWS_ENDPOINT_URL_STS=" + awstest.Serve(t, service),
+			"AWS_ACCESS_KEY_ID=" + keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + keys.SecretAccessKey}
+		out, err := cmd.CombinedOutput()
+		require.NoErrorf(t, err, "%s", out)
+		require.Equal(t, "acting as arn:aws:sts::123456789012:assumed-role/deploy/example\n", string(out))
+		require.Equal(t, map[string]string{"team": "ops"}, service.Sessions()[0].Tags)
+	})
 	t.Run("explain", func(t *testing.T) {
 		t.Parallel()
 		home := t.TempDir()

@@ -84,6 +84,24 @@ func TestReadmeCommands(t *testing.T) {
 	require.NoErrorf(t, err, "%s", out)
 	require.Contains(t, string(out), "instance-profile")
 
+	bin := filepath.Join(t.TempDir(), "credchain")
+	build := exec.Command("go", "build", "-o", bin, "./cmd/credchain")
+	build.Dir = ".."
+	out, err = build.CombinedOutput()
+	require.NoErrorf(t, err, "%s", out)
+	// These need a cloud; cmd/credchain's tests run them against fakes of it. Here they must exist, with their flags.
+	for line := range strings.Lines(block(t, text, "```sh\n")) {
+		_, line, _ = strings.Cut(strings.Split(line, "#")[0], "credchain ")
+		words := strings.Fields(line)
+		help, err := exec.Command(bin, words[0], "--help").CombinedOutput()
+		require.NoErrorf(t, err, "%s: %s", line, help)
+		for _, w := range words {
+			if strings.HasPrefix(w, "--") {
+				require.Contains(t, string(help), w, line)
+			}
+		}
+	}
+
 	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1) {
 		_, err := os.Stat(filepath.Join("..", link[1]))
 		require.NoErrorf(t, err, "the README links to %s", link[1])

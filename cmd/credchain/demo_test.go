@@ -31,7 +31,7 @@ func TestDemo(t *testing.T) {
 	// A machine on which everything fails the test: the demo has one of its own.
 	cfg := providers.Config{System: awstest.Hermetic(t, awstest.World{}).System()}
 	var out, errs strings.Builder
-	code := run(t.Context(), []string{"demo"}, streams{&out, &errs, terminal{width: width}}, cfg)
+	code := run(t.Context(), []string{"demo"}, streams{out: &out, err: &errs, terminal: terminal{width: width}}, cfg)
 	require.Equal(t, exitFound, code, errs.String())
 	require.Empty(t, errs.String())
 	require.NotContains(t, out.String(), awstest.Canary, "a secret was shown")

@@ -77,7 +77,7 @@ func TestExplainScenarios(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := readScenario(t, path)
-				stdout, stderr, code := s.machine.runOn(t, terminal{width, s.colour}, s.args...)
+				stdout, stderr, code := s.machine.runOn(t, terminal{width: width, colour: s.colour}, s.args...)
 				got := map[string]string{"stdout": strings.ReplaceAll(stdout, "\x1b", "<ESC>"), "stderr": stderr, "code": fmt.Sprintln(code)}
 				for _, name := range []string{"stdout", "stderr", "code"} {
 					want := s.file(t, name)

@@ -28,11 +28,7 @@ AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION and AWS_ACCOUNT_ID. The forms that 
 token left over from other credentials would make every request fail.`
 
 func (a *app) exportCommand() *cobra.Command {
-	format := choice{
-		kind:   "FORMAT",
-		value:  "process",
-		values: []string{"process", "env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv", "json"},
-	}
+	format := credentialForms("process")
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write the credentials for another program",
@@ -57,6 +53,12 @@ func (a *app) exportCommand() *cobra.Command {
 	cmd.Flags().Var(&format, "format", "the form to write, one of those above")
 	mustRegister(cmd, "format", format.complete)
 	return cmd
+}
+
+// credentialForms are the forms in which credentials can be written.
+func credentialForms(usual string) choice {
+	return choice{kind: "FORMAT", value: usual,
+		values: []string{"process", "env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv", "json"}}
 }
 
 // exportFailure says in two lines why there are no credentials. Where nothing is configured, the list of all

@@ -31,6 +31,9 @@ type machine struct {
 	env   map[string]string
 	files map[string]string
 	imds  http.RoundTripper // nil: no metadata service; it refuses the connection
+	stdin string
+
+	answers []string // of the person at the terminal; nil: there is no terminal
 
 	requests atomic.Int32 // HTTP requests and look-ups
 }
@@ -53,6 +56,21 @@ func (m *machine) config() providers.Config {
 			}
 			return m.imds.RoundTrip(r)
 		}),
+		Update: func(_ context.Context, name string, edit func([]byte) ([]byte, error)) error {
+			text, err := edit([]byte(m.files[name]))
+			if text != nil {
+				m.files[name] = string(text)
+			}
+			return err
+		},
+		Prompt: func(context.Context, string) (string, error) {
+			if len(m.answers) == 0 {
+				return "", providers.ErrNoTerminal
+			}
+			answer := m.answers[0]
+			m.answers = m.answers[1:]
+			return answer, nil
+		},
 		LookupHost: func(context.Context, string) ([]string, error) {
 			m.requests.Add(1)
 			return nil, errors.New("no names are looked up here")
@@ -73,7 +91,7 @@ func (m *machine) runOn(t testing.TB, screen terminal, args ...string) (stdout, 
 
 func (m *machine) runUnder(ctx context.Context, screen terminal, args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	code = run(ctx, args, streams{&out, &errs, screen}, m.config())
+	code = run(ctx, args, streams{in: strings.NewReader(m.stdin), out: &out, err: &errs, terminal: screen}, m.config())
 	return out.String(), errs.String(), code
 }
 

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/credchain/credchain"
+	"github.com/credchain/credchain/internal/process"
 	"github.com/credchain/credchain/providers"
 )
 
@@ -20,7 +22,9 @@ const (
 	exitNothing     = 1   // nothing is configured
 	exitUsage       = 2   // the command line is wrong
 	exitFailed      = 3   // a source is configured and failed
-	exitInterrupted = 130 // as a shell has it for SIGINT
+	exitHangup      = 129 // as a shell has it for SIGHUP
+	exitInterrupted = 130 // SIGINT
+	exitTerminated  = 143 // SIGTERM
 )
 
 const rootHelp = `credchain finds the AWS credentials that a program on this machine would use, and says why.
@@ -33,10 +37,11 @@ Exit codes:
   1    nothing is configured
   2    the command line is wrong
   3    a source is configured and failed
-  130  interrupted`
+  130  interrupted (129 by a hang-up, 143 by SIGTERM)`
 
-// streams are where a command writes to.
+// streams are where a command reads from and writes to.
 type streams struct {
+	in       io.Reader
 	out, err io.Writer
 	terminal terminal // what out is
 }
@@ -44,21 +49,30 @@ type streams struct {
 // app is what the commands share.
 type app struct {
 	streams
-	cfg   providers.Config
-	order choice
+	cfg     providers.Config
+	order   choice
+	noCache bool
 }
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, s streams, cfg providers.Config) int {
 	root := newRoot(s, cfg)
 	root.SetArgs(args)
+	ctx, programs := process.Counted(ctx)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitFound
 	}
 	f := failureOf(err)
 	if ctx.Err() != nil {
+		for i := 0; programs() > 0 && i < 2000; i++ { // they are about to be killed, with all that they have started
+			time.Sleep(time.Millisecond)
+		}
 		f = &failure{code: exitInterrupted, what: "interrupted"}
+		var by signalled
+		if errors.As(context.Cause(ctx), &by) && by.exitCode() != exitInterrupted {
+			f = &failure{code: by.exitCode(), what: by.String()}
+		}
 	}
 	fmt.Fprint(s.err, f.text())
 	return f.code
@@ -83,6 +97,9 @@ func newRoot(s streams, cfg providers.Config) *cobra.Command {
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			a.cfg.SystemProperties = a.order.value != "cli"
+			if a.noCache {
+				a.cfg.Store = nil
+			}
 			return a.checkFlags(cmd)
 		},
 	}
@@ -93,7 +110,7 @@ func newRoot(s streams, cfg providers.Config) *cobra.Command {
 		return usage(err.Error(), "see `%s --help`", cmd.CommandPath())
 	})
 	a.bindFlags(root)
-	root.AddCommand(a.explainCommand(), a.exportCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.explainCommand(), a.exportCommand(), a.configureCommand(), a.whoamiCommand(), a.assumeCommand(), a.mfaCommand(), a.loginCommand(), a.decodeCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }
 
@@ -105,6 +122,7 @@ func (a *app) bindFlags(root *cobra.Command) {
 	flags.Lookup("profile").Usage = "use the profile `NAME` of the shared config and credentials files"
 	flags.Lookup("region").Usage = "use the `REGION`"
 	flags.Var(&a.order, "order", "walk the chain in the order of this tool or SDK")
+	flags.BoolVar(&a.noCache, "no-cache", false, "neither use nor keep sessions of roles in ~/.aws/cli/cache")
 	mustRegister(root, "profile", a.completeProfile)
 	mustRegister(root, "order", a.order.complete)
 }

@@ -15,6 +15,7 @@ const width = 100
 
 // terminal says what a stream's reader can show.
 type terminal struct {
+	there  bool // whether it is a terminal at all
 	width  int
 	colour bool
 }
@@ -26,6 +27,7 @@ func terminalOf(f *os.File, getenv func(string) string) terminal {
 	if !term.IsTerminal(int(f.Fd())) {
 		return t
 	}
+	t.there = true
 	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 		t.width = min(w, width)
 	}

@@ -20,7 +20,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cfg.Credentials = providers.Default(providers.Config{}) // not WithCredentialsProvider, which caches once more
+	cfg.Credentials = providers.Default(providers.Config{}) // config.WithCredentialsProvider would do as well
 	if cfg.Region == "" {
 		if cfg.Region, _, err = providers.Region(ctx, providers.Config{}); err != nil {
 			log.Fatal(err)
