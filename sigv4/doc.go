@@ -4,6 +4,10 @@
 //	signer := &sigv4.Signer{Service: "sqs", Region: "eu-central-1"}
 //	err := signer.Sign(request, credentials, "", time.Now())
 //
+// Whoever calls AWS over HTTP need not sign: a [Transport] signs, retries and slows down by itself.
+//
+//	client := &http.Client{Transport: &sigv4.Transport{Credentials: chain}}
+//
 // A [Verifier] is the server's side. [Diagnose] reads a service's SignatureDoesNotMatch and says where its reading of the
 // request and ours part.
 //

@@ -102,3 +102,30 @@ func ExampleVerifier() {
 	// 200 hello AKIDEXAMPLE
 	// 403 sigv4: method: it is signed for GET
 }
+
+func ExampleTransport() {
+	credentials := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}, nil
+	})
+	client := &http.Client{Transport: &sigv4.Transport{
+		Credentials: credentials,
+		Limiter:     sigv4.S3Limits(),
+		Base:        nobody{}, // leave it out to call AWS
+	}}
+	resp, err := client.Get("https://my-bucket.s3.eu-central-1.amazonaws.com/report.pdf")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	scope, _, _ := strings.Cut(strings.TrimPrefix(resp.Request.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="), "/aws4_request")
+	fmt.Println(resp.StatusCode, strings.Count(scope, "/"), strings.HasSuffix(scope, "/eu-central-1/s3"))
+	// Output: 200 3 true
+}
+
+// nobody answers every request.
+type nobody struct{}
+
+func (nobody) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+}

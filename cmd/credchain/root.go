@@ -111,6 +111,7 @@ func newRoot(s streams, cfg providers.Config) *cobra.Command {
 	})
 	a.bindFlags(root)
 	root.AddCommand(a.explainCommand(), a.exportCommand(), a.configureCommand(), a.whoamiCommand(), a.assumeCommand(), a.mfaCommand(), a.loginCommand(), a.decodeCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.signCommand(), a.presignCommand(), a.curlCommand(), a.verifyCommand(), a.dryRunCommand(), a.quotasCommand())
 	return root
 }
 

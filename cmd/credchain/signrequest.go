@@ -1,0 +1,273 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/credchain/credchain/providers"
+	"github.com/credchain/credchain/sigv4"
+)
+
+const maxData = 256 << 20 // bytes of a body that are held
+
+// requestFlags say what request is meant. They are those of curl, and mean the same.
+type requestFlags struct {
+	method  string
+	headers []string
+	data    []string
+	binary  []string
+	upload  string
+	service string
+}
+
+func (f *requestFlags) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&f.method, "request", "X", "", "the `METHOD` (default GET, POST with -d, PUT with -T)")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "send the header `NAME: VALUE`; may be repeated")
+	flags.StringArrayVarP(&f.data, "data", "d", nil, "send `DATA`, @FILE or @- for standard input; line ends of files go; may be repeated")
+	flags.StringArrayVar(&f.binary, "data-binary", nil, "as -d, but a file is sent as it is")
+	flags.StringVarP(&f.upload, "upload-file", "T", "", "send a `FILE`, or - for standard input, as it is")
+	flags.StringVar(&f.service, "service", "", "the signing `NAME` of the service, such as s3 (default: what the host says)")
+}
+
+// build returns the request for a URL.
+func (a *app) build(ctx context.Context, f *requestFlags, raw string) (*http.Request, error) {
+	u, err := parseURL(raw)
+	if err != nil {
+		return nil, err
+	}
+	if f.upload != "" && len(f.data)+len(f.binary) > 0 {
+		return nil, usage("-d and -T cannot go together", "choose one")
+	}
+	method := http.MethodGet
+	var r *http.Request
+	switch {
+	case f.upload != "":
+		method = http.MethodPut
+		r, err = a.uploading(ctx, f.upload, u)
+	case len(f.data)+len(f.binary) > 0:
+		method = http.MethodPost
+		var body []byte
+		if body, err = a.body(f); err == nil {
+			r, err = http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+		}
+	default:
+		r, err = http.NewRequestWithContext(ctx, method, u.String(), nil)
+	}
+	if err != nil {
+		if f, ok := err.(*failure); ok {
+			return nil, f
+		}
+		return nil, usage("the request cannot be made: "+err.Error(), "see `credchain curl --help`")
+	}
+	if r.Method = method; f.method != "" {
+		r.Method = f.method
+	}
+	if !token(r.Method) {
+		return nil, usage(fmt.Sprintf("%q is no method of HTTP", r.Method), "write it as GET, PUT or POST")
+	}
+	if len(f.data)+len(f.binary) > 0 {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded") // as curl does
+	}
+	return r, setHeaders(r, f.headers)
+}
+
+func parseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil: // which quotes it, and a presigned URL is a secret
+		return nil, usage("the address is not a URL", "write it as https://sqs.eu-central-1.amazonaws.com/?Action=ListQueues")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, usage("the address is not an http or https URL", "write it as https://sqs.eu-central-1.amazonaws.com/?Action=ListQueues")
+	case u.User != nil:
+		return nil, usage("the address has a user name", "leave it out: the credentials come from the chain")
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return u, nil
+}
+
+// token reports whether s is a token of HTTP: RFC 9110, 5.6.2.
+func token(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune("()<>@,;:\\\"/[]?={}", c)
+	})
+}
+
+func setHeaders(r *http.Request, headers []string) error {
+	seen := make(http.Header)
+	for _, h := range headers {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok && strings.HasSuffix(h, ";") { // curl's way to write an empty one
+			name, ok = strings.TrimSuffix(h, ";"), true
+		}
+		if !ok || !token(name) {
+			return usage("a header is not NAME: VALUE", "write -H 'Accept: application/json'")
+		}
+		value = strings.TrimSpace(value)
+		key := http.CanonicalHeaderKey(name)
+		switch {
+		case strings.ContainsAny(value, "\r\n\x00"):
+			return usage("the header "+name+" has the end of a line in it", "write each header by itself")
+		case key == "Host":
+			r.Host = value
+		case value == "" && !strings.HasSuffix(h, ";"): // which takes away one that would be sent
+			r.Header.Del(key)
+		case seen[key] == nil:
+			seen.Set(key, value)
+			r.Header.Set(key, value)
+		default:
+			r.Header.Add(key, value)
+		}
+	}
+	return nil
+}
+
+// body joins the data as curl does.
+func (a *app) body(f *requestFlags) ([]byte, error) {
+	var all []byte
+	add := func(value string, clean bool) error {
+		text := []byte(value)
+		if name, ok := strings.CutPrefix(value, "@"); ok {
+			var err error
+			if text, err = a.readData(name); err != nil {
+				return err
+			}
+			if clean {
+				text = bytes.Map(func(c rune) rune {
+					if c == '\r' || c == '\n' {
+						return -1
+					}
+					return c
+				}, text)
+			}
+		}
+		if all != nil {
+			all = append(all, '&')
+		}
+		if all = append(all, text...); all == nil {
+			all = []byte{}
+		}
+		return nil
+	}
+	for _, v := range f.data {
+		if err := add(v, true); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range f.binary {
+		if err := add(v, false); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// readData reads a file, or standard input for "-".
+func (a *app) readData(name string) ([]byte, error) {
+	in := a.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, &failure{code: exitUsage, what: "the body cannot be read: " + err.Error()}
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxData+1))
+	switch {
+	case err != nil:
+		return nil, &failure{code: exitUsage, what: "the body cannot be read: " + err.Error()}
+	case len(text) > maxData:
+		return nil, usage("the body is longer than 256 MiB", "give a file with -T")
+	}
+	return text, nil
+}
+
+// uploading returns a request with a file for its body, which is opened for each attempt. A path that ends in a slash gets
+// the file's name, as with curl.
+func (a *app) uploading(ctx context.Context, name string, u *url.URL) (*http.Request, error) {
+	if name == "-" {
+		text, err := a.readData(name)
+		if err != nil {
+			return nil, err
+		}
+		return http.NewRequestWithContext(ctx, http.MethodPut, u.String(), bytes.NewReader(text))
+	}
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", name)
+	}
+	if err != nil {
+		return nil, &failure{code: exitUsage, what: "the body cannot be read: " + err.Error()}
+	}
+	if u.Path == "" || strings.HasSuffix(u.Path, "/") {
+		base := filepath.Base(name)
+		if u.RawPath != "" {
+			u.RawPath = strings.TrimSuffix(u.RawPath, "/") + "/" + url.PathEscape(base)
+		}
+		u.Path = strings.TrimSuffix(u.Path, "/") + "/" + base
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, u.String(), nil)
+	if err != nil || info.Size() == 0 {
+		return r, err
+	}
+	r.ContentLength = info.Size()
+	r.GetBody = func() (io.ReadCloser, error) { return os.Open(name) }
+	r.Body, err = r.GetBody()
+	return r, err
+}
+
+// signer returns one for a request: for the service and the region that the flags say, else the host, and for the region
+// also the environment and the profile.
+func (a *app) signer(cmd *cobra.Command, f *requestFlags, r *http.Request) (*sigv4.Signer, error) {
+	s := &sigv4.Signer{Service: f.service}
+	if flag := cmd.Flag("region"); flag != nil && flag.Changed {
+		s.Region = strings.TrimSpace(flag.Value.String())
+	}
+	if s.Service != "" && s.Region != "" {
+		return s, nil
+	}
+	service, region, err := sigv4.HostScope(r.URL.Host)
+	if err != nil && s.Service == "" {
+		return nil, usage(err.Error(), "give --service NAME, and --region NAME unless the profile has one")
+	}
+	if s.Service == "" {
+		s.Service = service
+	}
+	if s.Region == "" {
+		s.Region = region
+	}
+	if s.Region == "" {
+		if s.Region, _, err = providers.Region(cmd.Context(), a.cfg); err != nil {
+			return nil, failed(err)
+		}
+	}
+	return s, nil
+}
+
+// carrier is what requests to other services than STS are sent with: the same CA bundle, and in tests the same world.
+func (a *app) carrier(ctx context.Context) (http.RoundTripper, error) {
+	cfg := a.cfg
+	cfg.Region = "us-east-1" // it is not for STS, and need not be a region of AWS's
+	client, err := providers.STS(ctx, cfg)
+	if err != nil {
+		return nil, failed(err)
+	}
+	return client.Transport, nil
+}
+
+func oneURL(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usage(cmd.Name()+" takes one URL", "see `%s --help`", cmd.CommandPath())
+	}
+	return nil
+}
