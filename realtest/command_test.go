@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/stretchr/testify/require"
+
+	"github.com/credchain/credchain/awstest"
 )
 
 // commandEnv is the whole environment of a program that a test runs.
@@ -94,6 +96,49 @@ func TestAWSCLITakesTheCommandAsItsCredentialProcess(t *testing.T) {
 	_, stderr, err = run(t, env, aws, "sts", "get-caller-identity", "--output", "json", "--endpoint-url", iam.url())
 	require.Error(t, err)
 	require.Contains(t, stderr, "InvalidClientTokenId")
+}
+
+// The AWS CLI as somebody whose role the command has assumed for it, at an STS that verifies both signatures.
+func TestAWSCLIIsTheRoleThatTheCommandAssumes(t *testing.T) {
+	t.Parallel()
+	aws, dir := findAWS(t)
+	user := awstest.LongTerm("kofi")
+	service := &awstest.STS{
+		Principals: []awstest.Principal{{ARN: "arn:aws:iam::" + diffAccount + ":user/kofi", Credentials: user}},
+		Roles: []awstest.Role{
+			{ARN: "arn:aws:iam::" + diffAccount + ":role/hop", Trust: []string{"arn:aws:iam::" + diffAccount + ":user/kofi"}},
+			{ARN: "arn:aws:iam::" + diffAccount + ":role/path/deploy", Trust: []string{"arn:aws:iam::" + diffAccount + ":role/hop"}, ExternalID: "third-party"},
+		},
+	}
+	endpoint, home := awstest.Serve(t, service), t.TempDir()
+	keyFile(t, home, "keys", user.AccessKeyID, user.SecretAccessKey)
+	writeFile(t, home, ".aws/config",
+		"[profile hop]", "role_arn = arn:aws:iam::"+diffAccount+":role/hop", "source_profile = keys",
+		"[profile deploy]", "role_arn = arn:aws:iam::"+diffAccount+":role/path/deploy", "source_profile = hop", "external_id = third-party", "role_session_name = release-7",
+		"[profile through]", "credential_process = "+credchainCLI.path(t)+" export --profile deploy",
+		"[profile refused]", "credential_process = "+credchainCLI.path(t)+" export --profile stranger",
+		"[profile stranger]", "role_arn = arn:aws:iam::"+diffAccount+":role/path/deploy", "source_profile = keys", "external_id = third-party")
+	env := commandEnv(home, "AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_STS="+endpoint)
+	env = append(env, "PATH="+dir+":/usr/bin:/bin")
+
+	stdout, stderr, err := run(t, env, aws, "sts", "get-caller-identity", "--profile", "through", "--output", "json", "--endpoint-url", endpoint)
+	require.NoError(t, err, stderr)
+	var identity struct{ Arn, Account string }
+	require.NoError(t, json.Unmarshal([]byte(stdout), &identity))
+	require.Equal(t, "arn:aws:sts::"+diffAccount+":assumed-role/deploy/release-7", identity.Arn)
+	require.Equal(t, diffAccount, identity.Account)
+	require.Equal(t, 2, service.Calls("AssumeRole"))
+	require.Equal(t, 1, service.Calls("GetCallerIdentity"))
+
+	// Its own chain comes to the same.
+	stdout, stderr, err = run(t, env, aws, "sts", "get-caller-identity", "--profile", "deploy", "--output", "json", "--endpoint-url", endpoint)
+	require.NoError(t, err, stderr)
+	require.Contains(t, stdout, identity.Arn)
+
+	_, stderr, err = run(t, env, aws, "sts", "get-caller-identity", "--profile", "refused", "--output", "json", "--endpoint-url", endpoint)
+	require.Error(t, err)
+	require.Contains(t, stderr, "AccessDenied", "the AWS CLI shows what the command has written to standard error")
+	require.NotContains(t, stderr, user.SecretAccessKey)
 }
 
 // What the command says of the instance's role, the AWS CLI must find as well, and nothing else.

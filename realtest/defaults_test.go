@@ -128,6 +128,7 @@ func testPodIdentity(t *testing.T, host string) {
 	require.NotContains(t, err.Error(), "first-token")
 
 	write("second-token")
+	chain.Invalidate() // the failure would be remembered for a moment
 	_, err = retrieve(t, chain)
 	require.NoError(t, err)
 }

@@ -104,6 +104,7 @@ func requireRefused(t testing.TB, err error, code, secret string) {
 	var refusal *sts.Error
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, code, refusal.Code)
+	require.Equal(t, sts.ClassDenied, refusal.Class())
 	require.Equal(t, 403, refusal.StatusCode)
 	require.NotEmpty(t, refusal.RequestID)
 	require.NotErrorIs(t, err, credchain.ErrNotConfigured)
