@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,15 @@ type scenario struct {
 	floor client.Client
 }
 
+// clients are those that can do the scenario. minio-go's chain knows no roles of profiles.
+func (s scenario) clients() []client.Client {
+	all := turned(s.floor)
+	if s.name == "assume-role" {
+		all = slices.DeleteFunc(all, func(c client.Client) bool { return c.Name == client.Minio().Name })
+	}
+	return all
+}
+
 func cold() []scenario {
 	scenarios := []scenario{{"environment", useKeys, client.EnvironmentFloor()}}
 	for _, n := range []int{1, 100, 1000, 10_000, 50_000} {
@@ -34,6 +44,7 @@ func cold() []scenario {
 		}, client.EnvironmentFloor()},
 		scenario{"container", useContainer, client.ContainerFloor()},
 		scenario{"imds", useInstance, client.InstanceFloor()},
+		scenario{"assume-role", useRole, client.RoleFloor()},
 	)
 }
 
@@ -43,7 +54,7 @@ func BenchmarkCold(b *testing.B) {
 		b.Run(s.name, func(b *testing.B) {
 			scrub(b)
 			s.setup(b)
-			clients := turned(s.floor)
+			clients := s.clients()
 			warmUp(b, clients)
 			for _, c := range clients {
 				b.Run("by="+c.Name, func(b *testing.B) {
@@ -174,6 +185,19 @@ func useContainer(b *testing.B) {
 	b.Cleanup(server.Close)
 	b.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.URL+fixture.ContainerPath)
 	b.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", fixture.ContainerToken)
+}
+
+func useRole(b *testing.B) {
+	server := fixture.NewEndpoints()
+	b.Cleanup(server.Close)
+	files, err := fixture.WriteRole(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Setenv("AWS_CONFIG_FILE", files.Config)
+	b.Setenv("AWS_SHARED_CREDENTIALS_FILE", files.Credentials)
+	b.Setenv("AWS_PROFILE", fixture.Profile)
+	b.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
 }
 
 func useInstance(b *testing.B) {

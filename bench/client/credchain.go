@@ -11,7 +11,8 @@ func Credchain() Client {
 	return Client{
 		Name: "credchain",
 		Cold: func(ctx context.Context) (string, error) {
-			creds, err := providers.Default(providers.Config{}).Retrieve(ctx)
+			// Without this a chain would find what the one before it has fetched.
+			creds, err := providers.Default(providers.Config{NoSharing: true}).Retrieve(ctx)
 			return creds.AccessKeyID, err
 		},
 		Open: func(context.Context) (Retrieve, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -112,6 +113,33 @@ func InstanceFloor() Client {
 		body, err := roundTrip(ctx, transport, http.MethodGet, endpoint+fixture.RolePath+string(role),
 			"X-Aws-Ec2-Metadata-Token", string(token))
 		return find(body, err)
+	}}
+}
+
+// RoleFloor is one bare round trip with the bytes of AssumeRole, on a connection of its own.
+func RoleFloor() Client {
+	const form = "Action=AssumeRole&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fbench&RoleSessionName=bench&Version=2011-06-15"
+	return Client{Name: "floor", Cold: func(ctx context.Context) (string, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("AWS_ENDPOINT_URL_STS"), strings.NewReader(form))
+		if err != nil {
+			return "", err
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+		req.Header.Set("X-Amz-Date", "20260101T000000Z")
+		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIABENCHBENCHBENCH0/20260101/us-east-1/sts/aws4_request, "+
+			"SignedHeaders=content-type;host;x-amz-date, Signature=0000000000000000000000000000000000000000000000000000000000000000")
+		resp, err := newTransport().RoundTrip(req)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		_, after, _ := bytes.Cut(body, []byte("<AccessKeyId>"))
+		id, _, found := bytes.Cut(after, []byte("<"))
+		if err == nil && !found {
+			err = errFloor
+		}
+		return string(id), err
 	}}
 }
 

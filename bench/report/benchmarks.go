@@ -35,7 +35,7 @@ func newMeasured() *measured {
 }
 
 var benchmarkLine = regexp.MustCompile(`^Benchmark(\S+)/by=(\S+?)(?:-\d+)?\s+\d+\s+(\S+) ns/op\s+(\S+) B/op\s+(\S+) allocs/op`)
-var pairLine = regexp.MustCompile(`^BenchmarkPaired/(\S+)/to=(\S+?)(?:-\d+)?\s+\d+\s+\S+ ns/op\s+(\S+) ratio`)
+var pairLine = regexp.MustCompile(`^Benchmark(Sign)?Paired/(\S+)/to=(\S+?)(?:-\d+)?\s+\d+\s+\S+ ns/op\s+(\S+) ratio`)
 
 // benchmarks runs the benchmarks in rounds: all clients once, then all again.
 func (m *measured) benchmarks(binary, home, pattern string, rounds int, benchtime, raw string) error {
@@ -58,7 +58,7 @@ func (m *measured) benchmarks(binary, home, pattern string, rounds int, benchtim
 		all.Write(out)
 		for line := range strings.Lines(string(out)) {
 			if f := pairLine.FindStringSubmatch(line); f != nil {
-				if err := m.addPair(f[1], f[2], f[3]); err != nil {
+				if err := m.addPair(f[1], f[2], f[3], f[4]); err != nil {
 					return err
 				}
 				continue
@@ -108,9 +108,12 @@ func (m *measured) ratio(row, to string) float64 {
 	return m.best(row, ours, nanoseconds) / m.best(row, to, nanoseconds)
 }
 
-func (m *measured) addPair(row, to, value string) error {
+func (m *measured) addPair(kind, row, to, value string) error {
 	ratio, err := strconv.ParseFloat(value, 64)
-	row = "Cold/" + row
+	if kind == "" {
+		kind = "Cold"
+	}
+	row = kind + "/" + row
 	if m.pairs[row] == nil {
 		m.pairs[row] = map[string][]float64{}
 	}
@@ -128,6 +131,10 @@ func (m *measured) printBenchmarks() {
 	for _, name := range m.rows {
 		row := []string{name}
 		for _, by := range append(header[1:len(header):len(header)], floor) {
+			if len(m.rounds[name][by]) == 0 {
+				row = append(row, "–")
+				continue
+			}
 			row = append(row, fmt.Sprintf("%s, %.0f allocs", duration(m.best(name, by, nanoseconds)), m.best(name, by, allocations)))
 		}
 		row = append(row, fmt.Sprintf("%.2f", m.ratio(name, floor)), fmt.Sprintf("%.3g", 1/m.ratio(name, sdk)))

@@ -60,10 +60,16 @@ func run(check bool, rounds int, benchtime string, starts int, raw string, coldB
 		return err
 	}
 	m := newMeasured()
-	alone, paired := "^Benchmark(Cold|Warm)$", "^BenchmarkPaired$"
+	alone, paired := "^Benchmark(Cold|Warm|Sign)$", "^Benchmark(Sign)?Paired$"
 	if check {
 		const places = "/^(environment|file-10000|env-with-10000-on-disk|container|imds)$"
-		alone, paired = "^BenchmarkCold$"+places+"/^by="+ours+"$", paired+places
+		alone, paired = "^BenchmarkCold$"+places+"/^by="+ours+"$", "^BenchmarkPaired$"+places
+		if err := m.benchmarks(binary, tmp, "^BenchmarkSignPaired$/./^to="+sdk+"$", pairRounds, "0.2s", ""); err != nil {
+			return err
+		}
+		if err := m.benchmarks(binary, tmp, "^BenchmarkSign$/./^by="+ours+"$", 1, benchtime, ""); err != nil {
+			return err
+		}
 	}
 	if err := m.benchmarks(binary, tmp, paired, pairRounds, "1s", ""); err != nil {
 		return err

@@ -37,16 +37,30 @@ func megabyte(v float64) string { return fmt.Sprintf("%.2f MB", v/1e6) }
 // required are the targets of this version, which -check asserts.
 func (m *measured) required() []target {
 	const env, file, keys = "Cold/environment", "Cold/file-10000", "Cold/env-with-10000-on-disk"
-	return []target{
+	return append(m.signing(), []target{
 		{what: "environment: faster than the SDK", value: 1 / m.ratio(env, sdk), limit: 10, format: times, atLeast: true, required: true},
 		{what: "10,000 profiles: to the bare read-and-scan", value: m.ratio(file, floor), limit: 2.5, format: times, required: true},
 		{what: "10,000 profiles: faster than the SDK", value: 1 / m.ratio(file, sdk), limit: 15, format: times, atLeast: true, required: true},
 		{what: "10,000 profiles: allocations", value: m.best(file, ours, allocations), limit: 200, format: count, required: true},
 		// No file may be opened; a test of the library counts that. Reading these would take a hundred times as long.
 		{what: "environment's keys, 10,000 profiles on disk: to none on disk", value: m.best(keys, ours, nanoseconds) / m.best(env, ours, nanoseconds), limit: 2, format: times, required: true},
-		{what: "container: to the bare round trip", value: m.ratio("Cold/container", floor), limit: 1.15, guard: 1.4, format: times, required: true},
-		{what: "IMDS: to three bare round trips", value: m.ratio("Cold/imds", floor), limit: 1.15, guard: 1.4, format: times, required: true},
+		{what: "container: to the bare round trip", value: m.ratio("Cold/container", floor), limit: 1.15, guard: 1.6, format: times, required: true},
+		{what: "IMDS: to three bare round trips", value: m.ratio("Cold/imds", floor), limit: 1.15, guard: 1.6, format: times, required: true},
+		{what: "assume-role: to the bare round trip", value: m.ratio("Cold/assume-role", floor), limit: 1.2, guard: 2.8, format: times, required: true},
+	}...)
+}
+
+// signing are the targets of the signer.
+func (m *measured) signing() (targets []target) {
+	for _, s := range []struct {
+		row    string
+		allocs float64
+	}{{"Sign/get-5-headers", 6}, {"Sign/post-1KiB-hash-given", 6}, {"Sign/presign", 8}} {
+		targets = append(targets,
+			target{what: s.row + ": faster than the SDK", value: 1 / m.ratio(s.row, sdk), limit: 3, guard: 2.5, format: times, atLeast: true, required: true},
+			target{what: s.row + ": allocations", value: m.best(s.row, ours, allocations), limit: s.allocs, format: count, required: true})
 	}
+	return targets
 }
 
 // goals are the rest of the targets; those with absolute times mean a machine as fast as the one that they
