@@ -45,3 +45,20 @@ func TestKeptSessionsAreNotForWrongSecrets(t *testing.T) {
 		require.ErrorContains(t, err, "SignatureDoesNotMatch")
 	})
 }
+
+// TestOneCodeForAllProcesses: a store keeps the session that a code has opened, so that the next program of the same
+// user asks nobody.
+func TestOneCodeForAllProcesses(t *testing.T) {
+	inWorld(t, mfaSTS+"role arn:aws:iam::123456789012:role/other trust=* mfa\n-- answers --\n818181\n-- home/.aws/config --\n[default]\n"+mfaRole+longTermKeys, func(t *testing.T, w *world) {
+		kept := &store.Memory{}
+		for _, role := range []string{"r", "other", "r"} {
+			c := w.config() // as another process: it has nothing but the store
+			c.Store = kept
+			w.files["/home/u/.aws/config"] = strings.ReplaceAll("[default]\n"+mfaRole+longTermKeys, "role/r", "role/"+role)
+			_, err := providers.Default(c).Retrieve(t.Context())
+			require.NoError(t, err)
+		}
+		require.Len(t, w.cloud.questions, 1)
+		require.Equal(t, 2, w.cloud.sts.Calls("AssumeRole"))
+	})
+}

@@ -111,11 +111,12 @@ func (p place) through(ctx context.Context, usable func(aws.Credentials) bool, f
 		return seen, false, nil
 	case ctx.Err() != nil:
 		return c, false, ctx.Err()
-	case ringErr != nil:
+	case errors.Is(ringErr, errLate):
 		p.note(fmt.Sprintf("keyring: %v: credentials are fetched without it", ringErr))
 		c, err := fetch(ctx)
 		return c, true, err
 	}
+	// Of another error nobody knows yet: a process may be writing the item just now. Who has the lock sees.
 	waiting, cancel := context.WithTimeoutCause(ctx, patience, errHeld)
 	defer cancel()
 	settled := false
@@ -138,8 +139,12 @@ func (p place) through(ctx context.Context, usable func(aws.Credentials) bool, f
 
 // locked fetches, unless another process has done so since the entry was seen.
 func (p place) locked(ctx context.Context, seen aws.Credentials, usable func(aws.Credentials) bool, fetch func(context.Context) (aws.Credentials, error)) (aws.Credentials, bool, error) {
-	now, there, _ := p.read(ctx)
+	now, there, ringErr := p.read(ctx)
 	switch {
+	case ringErr != nil:
+		p.note(fmt.Sprintf("keyring: %v: credentials are fetched without it", ringErr))
+		c, err := fetch(ctx)
+		return c, true, err
 	case there && now != seen: // it is as good as what this fetch would bring
 		return now, true, nil
 	case there && usable(now):
@@ -150,7 +155,7 @@ func (p place) locked(ctx context.Context, seen aws.Credentials, usable func(aws
 		return c, true, err
 	}
 	item := keyring.Item{Key: itemPrefix + p.key, Data: entry.Write(p.key, c), Label: p.label, Description: "temporary AWS credentials"}
-	_, ringErr := use(ctx, p.Store, func() (struct{}, error) { return struct{}{}, p.ring.Set(item) })
+	_, ringErr = use(ctx, p.Store, func() (struct{}, error) { return struct{}{}, p.ring.Set(item) })
 	switch {
 	case ringErr != nil:
 		p.note(fmt.Sprintf("keyring: %v: the credentials are not kept", ringErr))
