@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -90,15 +91,42 @@ func (a *AssumeRole) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return creds, nil
 }
 
+// Reject makes sure that credentials which a service refused do not come out of what the process or a Store keeps; see
+// [credchain.Provider].
+func (a *AssumeRole) Reject(creds aws.Credentials) { a.own.reject(creds) }
+
+// Invalidate is like Reject, for all credentials up to now, and for those of Source.
+func (a *AssumeRole) Invalidate() {
+	a.own.forget()
+	if source, ok := a.Source.(interface{ Invalidate() }); ok {
+		source.Invalidate()
+	}
+}
+
 // alone has the services of a provider that is used without a chain's links.
 type alone struct {
 	once sync.Once
+	made atomic.Bool
 	s    *services
+}
+
+// reject and forget are those of the services; before the first call there is nothing to reject.
+func (a *alone) reject(c aws.Credentials) {
+	if a.made.Load() {
+		a.s.reject(c)
+	}
+}
+
+func (a *alone) forget() {
+	if a.made.Load() {
+		a.s.forget()
+	}
 }
 
 // services makes them at the first call. c has no System: sys is that of the provider.
 func (a *alone) services(c Config, sys *System) *services {
 	a.once.Do(func() {
+		defer a.made.Store(true)
 		if c.Sessions == nil {
 			c.Sessions = new(Sessions)
 		}

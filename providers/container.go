@@ -91,7 +91,8 @@ func (c *Container) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, err
 	}
 	c.once.Do(c.connect)
-	key := store.Key{Operation: "Container", Service: u.String(), Caller: c.System.first(tokenFile, tokenValue).where()}
+	token := c.System.first(tokenFile, tokenValue) // the file's path, or the token itself
+	key := store.Key{Operation: "Container", Service: u.String(), Caller: token.where() + " " + hash(token.value)}
 	creds, err := c.services.through(ctx, key, false, func(ctx context.Context) (creds aws.Credentials, err error) {
 		err = backoff.Policy{}.Do(ctx, func(ctx context.Context) error {
 			creds, err = c.fetch(ctx, u)

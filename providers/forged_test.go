@@ -3,6 +3,7 @@ package providers_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,5 +61,26 @@ func TestOneCodeForAllProcesses(t *testing.T) {
 		}
 		require.Len(t, w.cloud.questions, 1)
 		require.Equal(t, 2, w.cloud.sts.Calls("AssumeRole"))
+	})
+}
+
+// TestRefusedSessionsAreNotKept: a session on the way that STS no longer takes is fetched anew, and not served until
+// it ends by itself.
+func TestRefusedSessionsAreNotKept(t *testing.T) {
+	machine := "-- sts --\nuser AKIASOURCE0000000001\nrole arn:aws:iam::123456789012:role/low trust=*\nrole arn:aws:iam::123456789012:role/top trust=*\n-- home/.aws/config --\n" +
+		"[default]\nrole_arn = arn:aws:iam::123456789012:role/top\nsource_profile = low\nduration_seconds = 900\n" +
+		"[profile low]\nrole_arn = arn:aws:iam::123456789012:role/low\nsource_profile = base\n" + longTermKeys
+	inWorld(t, machine, func(t *testing.T, w *world) {
+		c := w.config()
+		c.Store = &store.Memory{}
+		_, err := providers.Default(c).Retrieve(t.Context())
+		require.NoError(t, err)
+		low := w.cloud.sts.Sessions()[0].Principal
+		low.Credentials.SessionToken = "t0ken/revoked+="
+		w.cloud.sts.Add(low) // the kept session's token is no longer the one that STS knows
+		time.Sleep(11 * time.Minute)
+		_, err = providers.Default(c).Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 5, w.cloud.sts.Calls("AssumeRole"), "the top refused, and both anew")
 	})
 }

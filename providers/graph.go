@@ -341,9 +341,20 @@ func (g *graph) evidence() credchain.Evidence {
 
 // walkUp assumes the roles of a graph, from its base to its top.
 func (v *services) walkUp(ctx context.Context, g *graph) (aws.Credentials, error) {
-	creds, err := g.base.retrieve(ctx)
+	creds, refused, err := v.climb(ctx, g)
+	if refused.HasKeys() {
+		// What was kept may be no good any more, though it has not expired: once more, without it.
+		v.reject(refused)
+		creds, _, err = v.climb(ctx, g)
+	}
+	return creds, err
+}
+
+// climb returns the credentials of the top, or those that STS refused on the way, if others had left them.
+func (v *services) climb(ctx context.Context, g *graph) (creds, refused aws.Credentials, err error) {
+	creds, err = g.base.retrieve(ctx)
 	if err != nil {
-		return aws.Credentials{}, final(fmt.Sprintf("profile %s: the credentials of %s, which assume role %s",
+		return aws.Credentials{}, aws.Credentials{}, final(fmt.Sprintf("profile %s: the credentials of %s, which assume role %s",
 			g.hops[0].profile.name, g.base.what, g.hops[len(g.hops)-1].role.value), err)
 	}
 	if g.base.link == "instance-profile" {
@@ -358,16 +369,21 @@ func (v *services) walkUp(ctx context.Context, g *graph) (aws.Credentials, error
 		if i < len(g.hops)-1 {
 			serial = ""
 		}
-		creds, err = v.assume(ctx, creds, h.params, serial)
+		caller := creds
+		creds, err = v.assume(ctx, caller, h.params, serial)
 		if err != nil {
-			return aws.Credentials{}, &failure{
+			var e *sts.Error
+			if errors.As(err, &e) && (e.Class() == sts.ClassExpired || e.Code == "InvalidClientTokenId") && v.sharing.has(caller) {
+				refused = caller
+			}
+			return aws.Credentials{}, refused, &failure{
 				what: fmt.Sprintf("profile %s: role %s could not be assumed with the credentials of %s",
 					h.profile.name, h.role.value, g.caller(i)),
 				err: err, remedy: assumeRemedy(err),
 			}
 		}
 	}
-	return creds, nil
+	return creds, aws.Credentials{}, nil
 }
 
 // openCredentialsKeys and openConfigKeys find the access key in one of the files.

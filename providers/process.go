@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,7 +74,11 @@ func openProcess(_ context.Context, s *profileSource, p *profile) (source, error
 	src, err := s.sys.openProcess(command, p.get(keyNames.account), processTimeout)
 	run := src.retrieve
 	src.retrieve = func(ctx context.Context) (aws.Credentials, error) {
-		return s.services.through(ctx, store.Key{Operation: "Process", Caller: hash(command.value)}, false, run)
+		// What the program inherits can decide what it answers.
+		dir, _ := os.Getwd()
+		inherited := strings.Join(slices.Sorted(slices.Values(os.Environ())), "\x00")
+		key := store.Key{Operation: "Process", Caller: hash(command.value), Service: hash(dir + "\x00" + inherited), RoleARN: p.get(keyNames.account).value}
+		return s.services.through(ctx, key, false, run)
 	}
 	return src, err
 }

@@ -68,13 +68,25 @@ func (s *sharing) note(c aws.Credentials, refused bool) {
 	if s.served == nil || len(s.served) >= maxServed {
 		s.served = make(map[string]bool)
 	}
-	s.served[c.AccessKeyID] = refused
+	s.served[c.AccessKeyID] = refused || s.served[c.AccessKeyID]
+}
+
+// has reports whether the credentials came out of what is shared.
+func (s *sharing) has(c aws.Credentials) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.served[c.AccessKeyID]
+	return ok
 }
 
 // reject makes sure that credentials which a service refused do not come out again.
 func (v *services) reject(c aws.Credentials) {
-	if v != nil {
-		v.sharing.note(c, true)
+	if v == nil {
+		return
+	}
+	v.sharing.note(c, true)
+	if v.active.sys.real() {
+		registry.Forget() // or the next chain would get them from there
 	}
 }
 

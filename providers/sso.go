@@ -35,10 +35,20 @@ type SSO struct {
 
 	System System // zero: the real machine
 
+	Store     store.Store // see Config
+	NoSharing bool        // see Config
+
 	own alone
 }
 
 var _ credchain.Detector = (*SSO)(nil)
+
+// Reject makes sure that credentials which a service refused do not come out of what the process or a Store keeps; see
+// [credchain.Provider].
+func (s *SSO) Reject(creds aws.Credentials) { s.own.reject(creds) }
+
+// Invalidate is like Reject, for all credentials up to now.
+func (s *SSO) Invalidate() { s.own.forget() }
 
 // Name returns "sso".
 func (s *SSO) Name() string { return "sso" }
@@ -68,7 +78,7 @@ func (s *SSO) open() (source, error) {
 		}
 	}
 	p := ssoPlace{session: code("Session", s.Session), startURL: code("StartURL", s.StartURL), region: code("Region", s.Region)}
-	return s.own.services(Config{}, &s.System).openSSO(p, code("AccountID", s.AccountID), code("RoleName", s.RoleName))
+	return s.own.services(Config{Store: s.Store, NoSharing: s.NoSharing}, &s.System).openSSO(p, code("AccountID", s.AccountID), code("RoleName", s.RoleName))
 }
 
 // ssoPlace says where a person signs in.

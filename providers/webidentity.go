@@ -34,10 +34,20 @@ type WebIdentity struct {
 	Region  string // "": AWS_REGION, AWS_DEFAULT_REGION, else the profile's, else us-east-1
 	System  System // zero: the real machine
 
+	Store     store.Store // see Config
+	NoSharing bool        // see Config
+
 	own alone
 }
 
 var _ credchain.Detector = (*WebIdentity)(nil)
+
+// Reject makes sure that credentials which a service refused do not come out of what the process or a Store keeps; see
+// [credchain.Provider].
+func (w *WebIdentity) Reject(creds aws.Credentials) { w.own.reject(creds) }
+
+// Invalidate is like Reject, for all credentials up to now.
+func (w *WebIdentity) Invalidate() { w.own.forget() }
 
 // maxIDToken is more than the 20,000 bytes that STS takes, so that STS says what it thinks of one that is longer.
 const maxIDToken = 64 << 10
@@ -64,7 +74,7 @@ func (w *WebIdentity) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 	ctx = walk.Start(ctx)
 	file := setting{value: w.TokenFile, name: "TokenFile", from: &credchain.Origin{Flag: "code", Key: "TokenFile"}}
-	return w.own.services(Config{Profile: w.Profile, Region: w.Region}, &w.System).webIdentity(ctx, file, sts.AssumeRoleWithWebIdentityInput{
+	return w.own.services(Config{Profile: w.Profile, Region: w.Region, Store: w.Store, NoSharing: w.NoSharing}, &w.System).webIdentity(ctx, file, sts.AssumeRoleWithWebIdentityInput{
 		RoleARN: w.RoleARN, SessionName: w.SessionName, Duration: w.Duration, Policy: w.Policy, PolicyARNs: w.PolicyARNs})
 }
 

@@ -22,11 +22,13 @@ import (
 // checkPayloadRule says whether a service takes what stands for a payload.
 func (v *Verifier) checkPayloadRule(payload, service string) error {
 	switch {
-	case isHash(payload), payload == streamingEvents:
+	case isHash(payload):
 		return nil
-	case !likeS3(service) && !v.UnsignedPayload && payload == UnsignedPayload:
+	case payload == streamingEvents && !v.UnsignedPayload:
+		return errors.New("the payload is an event stream, whose messages are not verified here")
+	case !likeS3(service) && !v.UnsignedPayload && (payload == UnsignedPayload || payload == streamingUnsigned):
 		return errors.New("the payload is not signed")
-	case payload == UnsignedPayload, payload == streamingPayload, payload == streamingTrailer, payload == streamingUnsigned:
+	case payload == streamingEvents, payload == UnsignedPayload, payload == streamingPayload, payload == streamingTrailer, payload == streamingUnsigned:
 		return nil
 	}
 	return errors.New("X-Amz-Content-Sha256 is neither a SHA-256 in lower-case hexadecimal nor a constant that is known")

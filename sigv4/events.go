@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -16,6 +17,11 @@ type EventSigner struct {
 	signer   *Signer
 	creds    aws.Credentials
 	previous string
+}
+
+// Format keeps the credentials out of whatever is printed.
+func (e EventSigner) Format(w fmt.State, _ rune) {
+	io.WriteString(w, "an event stream's signer (redacted)")
 }
 
 // SignEvents signs the headers of r, whose body is an event stream (STREAMING-AWS4-HMAC-SHA256-EVENTS), and returns what

@@ -35,7 +35,7 @@ func PublicKey4a(creds aws.Credentials) ([]byte, error) {
 }
 
 // Keys is the number of derived keys that are remembered.
-func (s *Signer) Keys() int { return len(s.keys.all) }
+func (s *Signer) Keys() int { return len(s.keys.entries()) }
 
 const MaxKeys = maxKeys
 

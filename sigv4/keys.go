@@ -22,7 +22,15 @@ const maxKeys = 64
 type cache[K comparable, V any] struct {
 	last atomic.Pointer[entry[K, V]] // most programs have one identity
 	mu   sync.Mutex
-	all  map[K]*entry[K, V]
+	all  atomic.Pointer[map[K]*entry[K, V]] // guarded by mu; behind a pointer that fmt does not follow, since it has secrets
+}
+
+// entries returns the map, which c.mu guards.
+func (c *cache[K, V]) entries() map[K]*entry[K, V] {
+	if c.all.Load() == nil {
+		c.all.Store(&map[K]*entry[K, V]{})
+	}
+	return *c.all.Load()
 }
 
 type entry[K comparable, V any] struct {
@@ -35,7 +43,7 @@ func (c *cache[K, V]) get(id K, derive func(K) (V, error)) (*V, error) {
 		return &e.value, nil
 	}
 	c.mu.Lock()
-	e := c.all[id]
+	e := c.entries()[id]
 	c.mu.Unlock()
 	if e == nil {
 		v, err := derive(id)
@@ -52,16 +60,14 @@ func (c *cache[K, V]) get(id K, derive func(K) (V, error)) (*V, error) {
 func (c *cache[K, V]) add(e *entry[K, V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all == nil {
-		c.all = make(map[K]*entry[K, V])
-	}
-	for id := range c.all { // the order of a map is random, so whoever floods the cache cannot aim
-		if len(c.all) < maxKeys {
+	all := c.entries()
+	for id := range all { // the order of a map is random, so whoever floods the cache cannot aim
+		if len(all) < maxKeys {
 			break
 		}
-		delete(c.all, id)
+		delete(all, id)
 	}
-	c.all[e.id] = e
+	all[e.id] = e
 }
 
 // keyID is all that a signing key depends on.

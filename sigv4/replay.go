@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"hash"
@@ -32,7 +33,7 @@ func readAhead(r *http.Request) (*payload, error) {
 	case r.ContentLength <= 0 && seekable(r.Body): // probably a file, which may be long
 		return p, nil
 	}
-	start, err := io.ReadAll(io.LimitReader(r.Body, maxReadAhead+1))
+	start, err := readWithin(r.Context(), r.Body, maxReadAhead+1)
 	if err != nil {
 		return nil, fmt.Errorf("the body: %w", err)
 	}
@@ -52,6 +53,26 @@ func readAhead(r *http.Request) (*payload, error) {
 	}
 	p.again = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(start)), nil }
 	return p, nil
+}
+
+// readWithin reads until ctx ends; a reader that waits for its writer is left alone then, closed.
+func readWithin(ctx context.Context, body io.ReadCloser, most int64) ([]byte, error) {
+	type read struct {
+		text []byte
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		text, err := io.ReadAll(io.LimitReader(body, most))
+		done <- read{text, err}
+	}()
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-ctx.Done():
+		body.Close()
+		return nil, context.Cause(ctx)
+	}
 }
 
 func seekable(body io.Reader) bool {

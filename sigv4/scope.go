@@ -112,7 +112,10 @@ func sentHost(r *http.Request) (string, error) {
 			return "", fmt.Errorf("host %q: a character that cannot be sent; a name in another script is written in Punycode", host)
 		}
 	}
-	return withoutZone(withoutDefaultPort(host, r.URL.Scheme)), nil
+	if host = withoutZone(withoutDefaultPort(host, r.URL.Scheme)); host == "" {
+		return "", fmt.Errorf("the request has a port and no host")
+	}
+	return host, nil
 }
 
 func withoutDefaultPort(host, scheme string) string {
@@ -127,7 +130,7 @@ func withoutDefaultPort(host, scheme string) string {
 
 func withoutZone(host string) string {
 	end := strings.IndexByte(host, ']')
-	if host[0] != '[' || end < 0 {
+	if !strings.HasPrefix(host, "[") || end < 0 {
 		return host
 	}
 	if zone := strings.IndexByte(host[:end], '%'); zone >= 0 {

@@ -145,8 +145,8 @@ func (s *Signer) trySignHeaders(r *http.Request, creds aws.Credentials, payloadH
 		name, region = algorithm4a, ""
 	}
 	start := len(c.arena)
-	scope := t.appendScope(c.arena, region, s.Service)[start:]
-	c.arena = c.arena[:start+len(scope)]
+	c.arena = t.appendScope(c.arena, region, s.Service)
+	scope := c.arena[start:len(c.arena):len(c.arena)]
 	out := append(make([]byte, 0, 512), t.text[:]...)
 	out = append(append(append(out, name...), " Credential="...), creds.AccessKeyID...)
 	out = append(append(append(out, '/'), scope...), ", SignedHeaders="...)

@@ -42,7 +42,8 @@ type Verifier struct {
 	// Path says how the path is made canonical, as in [Signer].
 	Path PathRule
 
-	// UnsignedPayload accepts payloads that are not signed for other services than S3, whose are always accepted.
+	// UnsignedPayload accepts payloads that are not signed for other services than S3, whose are always accepted, and
+	// event streams, whose messages the handler has to verify.
 	UnsignedPayload bool
 
 	// MaxBody is how many bytes of a body are read to compare its hash. 0 means 10 MiB. A longer body is refused. It does

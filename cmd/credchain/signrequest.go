@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,7 +58,7 @@ func (a *app) build(ctx context.Context, f *requestFlags, raw string) (*http.Req
 	case len(f.data)+len(f.binary) > 0:
 		method = http.MethodPost
 		var body []byte
-		if body, err = a.body(f); err == nil {
+		if body, err = a.body(ctx, f); err == nil {
 			r, err = http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 		}
 	default:
@@ -132,22 +133,17 @@ func setHeaders(r *http.Request, headers []string) error {
 }
 
 // body joins the data as curl does.
-func (a *app) body(f *requestFlags) ([]byte, error) {
+func (a *app) body(ctx context.Context, f *requestFlags) ([]byte, error) {
 	var all []byte
 	add := func(value string, clean bool) error {
 		text := []byte(value)
 		if name, ok := strings.CutPrefix(value, "@"); ok {
 			var err error
-			if text, err = a.readData(name); err != nil {
+			if text, err = a.readData(ctx, name); err != nil {
 				return err
 			}
 			if clean {
-				text = bytes.Map(func(c rune) rune {
-					if c == '\r' || c == '\n' {
-						return -1
-					}
-					return c
-				}, text)
+				text = slices.DeleteFunc(text, func(b byte) bool { return b == '\r' || b == '\n' })
 			}
 		}
 		if all != nil {
@@ -171,18 +167,13 @@ func (a *app) body(f *requestFlags) ([]byte, error) {
 	return all, nil
 }
 
-// readData reads a file, or standard input for "-".
-func (a *app) readData(name string) ([]byte, error) {
-	in := a.in
+// readData reads a file, or standard input for "-", until ctx ends: a pipe may never.
+func (a *app) readData(ctx context.Context, name string) ([]byte, error) {
+	in := &app{streams: streams{in: a.in}}
 	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, &failure{code: exitUsage, what: "the body cannot be read: " + err.Error()}
-		}
-		defer f.Close()
-		in = f
+		in.in = &unopened{name: name}
 	}
-	text, err := io.ReadAll(io.LimitReader(in, maxData+1))
+	text, err := in.readInput(ctx, maxData+1)
 	switch {
 	case err != nil:
 		return nil, &failure{code: exitUsage, what: "the body cannot be read: " + err.Error()}
@@ -192,11 +183,29 @@ func (a *app) readData(name string) ([]byte, error) {
 	return text, nil
 }
 
+// unopened is a file that is opened when it is read, since to open a pipe can take as long as to read it.
+type unopened struct {
+	name string
+	f    *os.File
+}
+
+func (u *unopened) Read(b []byte) (n int, err error) {
+	if u.f == nil {
+		if u.f, err = os.Open(u.name); err != nil {
+			return 0, err
+		}
+	}
+	if n, err = u.f.Read(b); err != nil {
+		u.f.Close()
+	}
+	return n, err
+}
+
 // uploading returns a request with a file for its body, which is opened for each attempt. A path that ends in a slash gets
 // the file's name, as with curl.
 func (a *app) uploading(ctx context.Context, name string, u *url.URL) (*http.Request, error) {
 	if name == "-" {
-		text, err := a.readData(name)
+		text, err := a.readData(ctx, name)
 		if err != nil {
 			return nil, err
 		}

@@ -72,7 +72,7 @@ func (a *app) received(ctx context.Context, f *requestFlags, raw string, args []
 		if len(args) > 0 {
 			return nil, usage("--raw has the whole request, and a URL is given as well", "leave one out")
 		}
-		text, err := a.readData(raw)
+		text, err := a.readData(ctx, raw)
 		if err != nil {
 			return nil, err
 		}

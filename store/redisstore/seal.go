@@ -85,7 +85,8 @@ func (s *sealer) open(name string, sealed []byte) ([]byte, error) {
 	case len(sealed) < 2+int(sealed[1])+nonceSize:
 		return nil, errors.New("it is too short")
 	}
-	id, rest := string(sealed[2:2+sealed[1]]), sealed[2+int(sealed[1]):]
+	end := 2 + int(sealed[1]) // no byte arithmetic: it would wrap
+	id, rest := string(sealed[2:end]), sealed[end:]
 	key := s.all[id]
 	if key == nil {
 		return nil, fmt.Errorf("it is sealed with the key %.40q, which is not among the %d given here", id, len(s.all))

@@ -1,0 +1,102 @@
+package sigv4_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/credchain/credchain/sigv4"
+)
+
+var canary = aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "canary-secret", SessionToken: "canary-token"}
+
+// TestEveryLength: wherever the text to sign ends in its buffer.
+func TestEveryLength(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for n := range 2500 {
+		s := &sigv4.Signer{Service: "sqs", Region: "eu-central-1"}
+		r, err := http.NewRequest(http.MethodGet, "https://sqs.eu-central-1.amazonaws.com/?a="+strings.Repeat("x", n), nil)
+		require.NoError(t, err)
+		require.NoError(t, s.Sign(r, canary, "", now))
+		if n%50 == 0 {
+			v := &sigv4.Verifier{Credentials: func(context.Context, string, string) (aws.Credentials, error) { return canary, nil }}
+			_, err = v.Verify(r, now)
+			require.NoError(t, err, n)
+		}
+	}
+}
+
+// TestSecretsAreNotPrinted: of whatever remembers keys.
+func TestSecretsAreNotPrinted(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := &sigv4.Signer{Service: "transcribe", Region: "eu-central-1"}
+	s4a := &sigv4.Signer{Service: "s3", RegionSet: "*"}
+	v := &sigv4.Verifier{UnsignedPayload: true, Credentials: func(context.Context, string, string) (aws.Credentials, error) { return canary, nil }}
+	r, err := http.NewRequest(http.MethodPost, "https://x.amazonaws.com/", nil)
+	require.NoError(t, err)
+	require.NoError(t, s4a.Sign(r.Clone(t.Context()), canary, "", now))
+	events, err := s.SignEvents(r, canary, now)
+	require.NoError(t, err)
+	_, err = v.Verify(r, now)
+	require.NoError(t, err)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, x := range []any{s, s4a, v, events, *events} {
+			require.NotContains(t, fmt.Sprintf(verb, x), "canary", "%s of %T", verb, x)
+		}
+	}
+}
+
+// TestUnsignedStreamsAreRefused: a verifier that wants signed payloads takes no constant in place of one.
+func TestUnsignedStreamsAreRefused(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	v := &sigv4.Verifier{Credentials: func(context.Context, string, string) (aws.Credentials, error) { return canary, nil }}
+	s := &sigv4.Signer{Service: "transcribe", Region: "eu-central-1"}
+	r, err := http.NewRequest(http.MethodPost, "https://x.amazonaws.com/", nil)
+	require.NoError(t, err)
+	_, err = s.SignEvents(r, canary, now)
+	require.NoError(t, err)
+	r.Body = io.NopCloser(strings.NewReader("anything at all"))
+	_, err = v.Verify(r, now)
+	require.ErrorContains(t, err, "event stream")
+
+	r, err = http.NewRequest(http.MethodPost, "https://x.amazonaws.com/", strings.NewReader("hello"))
+	require.NoError(t, err)
+	require.NoError(t, s.SignChunked(r, canary, sigv4.ChunkedInput{Unsigned: true, Trailer: "x-amz-checksum-sha256", Checksum: sha256.New}, now))
+	_, err = v.Verify(r, now)
+	require.ErrorContains(t, err, "not signed")
+}
+
+// TestPortWithoutHost is an error, as it is no address.
+func TestPortWithoutHost(t *testing.T) {
+	t.Parallel()
+	r, err := http.NewRequest(http.MethodGet, "https://:443/", nil)
+	require.NoError(t, err)
+	s := &sigv4.Signer{Service: "sqs", Region: "eu-central-1"}
+	require.ErrorContains(t, s.Sign(r, canary, "", time.Now()), "no host")
+}
+
+// TestSilentBodyEndsWithItsRequest: a pipe that nobody writes to does not hold the caller beyond its time.
+func TestSilentBodyEndsWithItsRequest(t *testing.T) {
+	t.Parallel()
+	body, end := io.Pipe()
+	defer end.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://127.0.0.1:1/x", body)
+	require.NoError(t, err)
+	transport := &sigv4.Transport{Signer: &sigv4.Signer{Service: "s3", Region: "eu-central-1"},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return canary, nil })}
+	_, err = transport.RoundTrip(r)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
