@@ -62,7 +62,7 @@ func run(check bool, rounds int, benchtime string, starts int, raw string, coldB
 	m := newMeasured()
 	alone, paired := "^Benchmark(Cold|Warm|Sign)$", "^Benchmark(Sign)?Paired$"
 	if check {
-		const places = "/^(environment|file-10000|env-with-10000-on-disk|container|imds)$"
+		const places = "/^(environment|file-10000|env-with-10000-on-disk|container|imds|assume-role)$"
 		alone, paired = "^BenchmarkCold$"+places+"/^by="+ours+"$", "^BenchmarkPaired$"+places
 		if err := m.benchmarks(binary, tmp, "^BenchmarkSignPaired$/./^to="+sdk+"$", pairRounds, "0.2s", ""); err != nil {
 			return err
