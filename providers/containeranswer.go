@@ -46,13 +46,13 @@ func containerCredentials(body []byte) (aws.Credentials, error) {
 	}, nil
 }
 
-// refusedError is an answer other than 200.
-type refusedError struct {
+// answerError is an answer other than 200, in words.
+type answerError struct {
 	status        int
 	code, message string
 }
 
-func (e *refusedError) Error() string {
+func (e *answerError) Error() string {
 	s := fmt.Sprintf("HTTP %d", e.status)
 	for _, part := range [...]string{e.code, e.message} {
 		if part != "" {
@@ -62,18 +62,18 @@ func (e *refusedError) Error() string {
 	return s
 }
 
-// HTTPStatusCode and ErrorCode are what the retryer classifies by.
-func (e *refusedError) HTTPStatusCode() int { return e.status }
-func (e *refusedError) ErrorCode() string   { return e.code }
+// HTTPStatusCode is what the retryer classifies by.
+func (e *answerError) HTTPStatusCode() int { return e.status }
+
+// refusedError is such an answer of a container's agent, whose codes are AWS's: the retryer looks at them as well.
+type refusedError struct{ answerError }
+
+func (e *refusedError) ErrorCode() string { return e.code }
 
 // refusal reads code and message of an error answer, the two fields that the ECS agent and the EKS agent give.
 // They are shown without the token, should the service repeat it.
 func refusal(resp *wire.Response, token string) error {
 	var d struct{ Code, Message string }
 	_ = json.Unmarshal(resp.Body, &d) // any other body says nothing that may be shown
-	err := error(&refusedError{resp.StatusCode, wire.Clean(d.Code, token), wire.Clean(d.Message, token)})
-	if after, ok := backoff.RetryAfter(resp.Header); ok {
-		err = backoff.After(after, err)
-	}
-	return err
+	return backoff.Hinted(resp.Header, &refusedError{answerError{resp.StatusCode, wire.Clean(d.Code, token), wire.Clean(d.Message, token)}})
 }

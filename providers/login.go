@@ -343,22 +343,7 @@ func signinURL(region string, fips bool) (string, error) {
 }
 
 // loginError is an answer that refuses. Its codes are those of CreateOAuth2Token.
-type loginError struct {
-	status        int
-	code, message string
-}
-
-func (e *loginError) Error() string {
-	s := fmt.Sprintf("HTTP %d", e.status)
-	for _, part := range [...]string{e.code, e.message} {
-		if part != "" {
-			s += ": " + part
-		}
-	}
-	return s
-}
-
-func (e *loginError) HTTPStatusCode() int { return e.status }
+type loginError struct{ answerError }
 
 // over reports whether only a new sign-in helps.
 func (e *loginError) over() bool {
@@ -407,11 +392,7 @@ func (c *loginClient) renew(ctx context.Context, s *loginState) error {
 func refusedLogin(resp *wire.Response, secrets ...string) error {
 	var d struct{ Error, Message string }
 	_ = json.Unmarshal(resp.Body, &d) // any other body says nothing that may be shown
-	err := error(&loginError{resp.StatusCode, wire.Clean(d.Error, secrets...), wire.Clean(d.Message, secrets...)})
-	if after, ok := backoff.RetryAfter(resp.Header); ok {
-		err = backoff.After(after, err)
-	}
-	return err
+	return backoff.Hinted(resp.Header, &loginError{answerError{resp.StatusCode, wire.Clean(d.Error, secrets...), wire.Clean(d.Message, secrets...)}})
 }
 
 // take takes over what an answer gives.

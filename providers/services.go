@@ -303,6 +303,7 @@ func (carried) Retrieve(ctx context.Context) (aws.Credentials, error) {
 func STS(ctx context.Context, c Config) (*sts.Client, error) {
 	l := newLinks(c)
 	ctx = walk.Start(ctx)
+	l.chain.Providers = l.documented()
 	ctx, err := l.forInstance(ctx)
 	if err != nil {
 		return nil, err
@@ -312,7 +313,7 @@ func STS(ctx context.Context, c Config) (*sts.Client, error) {
 		return nil, err
 	}
 	return &sts.Client{Region: client.Region, Endpoint: client.Endpoint, FIPS: client.FIPS, DualStack: client.DualStack,
-		Transport: client.Transport, Credentials: Default(c)}, nil
+		Transport: client.Transport, Credentials: &l.chain}, nil
 }
 
 // containerLink and instanceLink are the chain's links for these sources, which remember what they have learned.

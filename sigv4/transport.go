@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/credchain/credchain/internal/backoff"
+	"github.com/credchain/credchain/internal/skew"
 )
 
 // Transport is an [http.RoundTripper] that signs requests to AWS and retries them as the AWS SDKs do:
@@ -66,7 +66,7 @@ type Transport struct {
 	Limiter func(*http.Request) Limiter
 
 	quota   backoff.Quota
-	skew    atomic.Int64 // see ClockSkew
+	skew    skew.Offset // see ClockSkew
 	signers cache[hostScope, *Signer]
 }
 
@@ -214,19 +214,16 @@ func (x *exchange) attempt(ctx context.Context) error {
 func (x *exchange) judge(ctx context.Context, resp *http.Response, creds aws.Credentials, offset time.Duration, sent time.Time) error {
 	f := peek(resp)
 	x.observe(sent, backoff.Classify(f) == backoff.Throttle)
-	skew, known := observeSkew(resp.Header, sent, time.Now())
+	observed, known := skew.Observe(resp.Header, sent, time.Now())
 	switch {
-	case known && x.transport.learnSkew(f, skew, offset):
+	case known && x.transport.learnSkew(f, observed, offset):
 		x.resign = !x.skewed
 		x.skewed = true
 	case rejectsCredentials(f.code) && !x.rejected:
 		x.rejected = true
 		x.resign = x.renewed(ctx, creds)
 	}
-	if hint, ok := backoff.RetryAfter(resp.Header); ok {
-		return backoff.After(hint, f)
-	}
-	return f
+	return backoff.Hinted(resp.Header, f)
 }
 
 // renewed tells the provider that its credentials were refused, and reports whether it has others.

@@ -151,11 +151,7 @@ func (c *Client) send(req *http.Request, op call) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w", req.URL, err)
 	case resp.StatusCode != http.StatusOK:
-		failure := parseError(resp, op)
-		if hint, ok := backoff.RetryAfter(resp.Header); ok {
-			return backoff.After(hint, failure)
-		}
-		return failure
+		return backoff.Hinted(resp.Header, parseError(resp, op))
 	}
 	if err := json.Unmarshal(resp.Body, op.result); err != nil {
 		return fmt.Errorf("%s: %w", req.URL, withoutText(err))

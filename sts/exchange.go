@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/credchain/credchain/internal/backoff"
+	"github.com/credchain/credchain/internal/skew"
 	"github.com/credchain/credchain/internal/wire"
 	"github.com/credchain/credchain/sigv4"
 )
@@ -100,17 +101,14 @@ func (x *exchange) refused(resp *wire.Response, used time.Duration, sent time.Ti
 	if e.Code == "" { // something else answers there, perhaps a proxy
 		err = fmt.Errorf("%s: %w", x.address, e)
 	}
-	if observed, ok := observeSkew(resp.Header, sent, time.Now()); ok && x.signed {
-		if off, wrong := x.client.learnSkew(e, observed, used); wrong {
+	if observed, ok := skew.Observe(resp.Header, sent, time.Now()); ok && x.signed {
+		if off, wrong := x.client.skew.Learn(e.Code, observed, used); wrong {
 			x.resign = !x.skewed
 			x.skewed = true
 			err = skewError(e, off)
 		}
 	}
-	if hint, ok := backoff.RetryAfter(resp.Header); ok {
-		return backoff.After(hint, err)
-	}
-	return err
+	return backoff.Hinted(resp.Header, err)
 }
 
 // withoutText keeps the place of an XML error and drops its words, which can quote the document.

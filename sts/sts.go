@@ -14,12 +14,12 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/credchain/credchain/internal/backoff"
+	"github.com/credchain/credchain/internal/skew"
 	"github.com/credchain/credchain/internal/wire"
 )
 
@@ -62,7 +62,7 @@ type Client struct {
 	quota backoff.Quota
 	once  sync.Once
 	own   http.RoundTripper // in place of a nil Transport
-	skew  atomic.Int64      // see ClockSkew
+	skew  skew.Offset       // see ClockSkew
 }
 
 func (c *Client) transport() http.RoundTripper {

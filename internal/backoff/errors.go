@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -24,6 +25,14 @@ func After(d time.Duration, err error) error {
 		return nil
 	}
 	return &after{err, d}
+}
+
+// Hinted is After with the hint that a refusing answer's header gives, if it gives one; see RetryAfter.
+func Hinted(h http.Header, err error) error {
+	if hint, ok := RetryAfter(h); ok {
+		return After(hint, err)
+	}
+	return err
 }
 
 type permanent struct{ err error }
