@@ -163,9 +163,8 @@ func TestBotocoreAgrees(t *testing.T) {
 	p := &profiles{Rand: rand.New(rand.NewPCG(2026, 11)), kinds: map[string]int{}, onPurpose: map[string]string{}}
 	p.config.WriteString("[sso-session corp]\nsso_start_url = https://example.awsapps.com/start\nsso_region = eu-west-1\n\n")
 	processKey := awstest.LongTerm("process")
-	program := writeFile(t, home, "with blanks/fetch", "#!/bin/sh",
+	program := script(t, home, "with blanks/fetch",
 		fmt.Sprintf(`echo '{"Version":1,"AccessKeyId":"%s","SecretAccessKey":"%s"}'`, processKey.AccessKeyID, processKey.SecretAccessKey))
-	require.NoError(t, os.Chmod(program, 0o700))
 	token := writeFile(t, home, "token", issuer.Token(awstest.Claims{Subject: "pod"}))
 	require.NoError(t, os.WriteFile(token, bytes.TrimSpace(must(os.ReadFile(token))), 0o600)) // botocore does not trim
 	for n := range 220 {

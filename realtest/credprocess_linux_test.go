@@ -22,14 +22,6 @@ import (
 
 const goodKeys = `{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "process-secret"}`
 
-// script writes an executable shell script.
-func script(t testing.TB, dir, name string, lines ...string) string {
-	t.Helper()
-	path := writeFile(t, dir, name, append([]string{"#!/bin/sh"}, lines...)...)
-	require.NoError(t, os.Chmod(path, 0o700))
-	return path
-}
-
 // gone waits until the process whose number is in a file has ended. One that has ended, and that nobody has asked
 // about, is a zombie.
 func gone(t testing.TB, file string) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -128,6 +129,18 @@ func writeFile(t testing.TB, dir, name string, lines ...string) string {
 	path := filepath.Join(dir, name)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+	return path
+}
+
+// script writes an executable shell script. Another process writes it: what this one has open for writing, any child that
+// starts meanwhile has open as well, and a file that is open for writing cannot be run ("text file busy").
+func script(t testing.TB, dir, name string, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	cmd := exec.Command("sh", "-c", `cat >"$0" && chmod 700 "$0"`, path)
+	cmd.Stdin = strings.NewReader(strings.Join(append([]string{"#!/bin/sh"}, lines...), "\n") + "\n")
+	require.NoError(t, cmd.Run())
 	return path
 }
 
