@@ -39,8 +39,9 @@ type services struct {
 	sts        *sts.Client
 	stsCalled  stsSettings                  // as sts was made for
 	transports map[string]http.RoundTripper // by the CA bundle
-	unsaved    map[string]*sso.Token        // sessions that could not be written, by file
-	unsavedIn  map[string]*loginState       // the same for login sessions
+
+	unsavedSSO   unsaved[sso.Token]
+	unsavedLogin unsaved[*loginState]
 }
 
 // stsSettings are those of a client, by value.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -220,67 +218,6 @@ func (v *services) openSSO(place ssoPlace, account, role setting) (source, error
 	return src, nil
 }
 
-// ssoFile is the path of the file that holds the session.
-func (v *services) ssoFile(place ssoPlace) (string, error) {
-	home, err := v.active.sys.home()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(home, ".aws", "sso", "cache", sso.CacheFile(place.key())), nil
-}
-
-// ssoToken reads the session. One that has ended and cannot be refreshed is an error.
-func (v *services) ssoToken(place ssoPlace) (sso.Token, error) {
-	name, err := v.ssoFile(place)
-	if err != nil {
-		return sso.Token{}, err
-	}
-	raw, err := v.active.sys.readAtMost(name, maxCacheFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return sso.Token{}, place.signIn(time.Time{}, nil)
-	}
-	if err != nil {
-		return sso.Token{}, &failure{what: "the SSO session cannot be read", err: err}
-	}
-	token, err := sso.ParseToken(raw)
-	if err != nil {
-		return sso.Token{}, &failure{what: "the SSO session in " + name, err: err, remedy: remedyOf(place.signIn(time.Time{}, nil))}
-	}
-	token = v.later(name, token)
-	now := time.Now()
-	if !token.Expires.After(now) && !token.CanRefresh(now) {
-		return sso.Token{}, place.signIn(token.Expires, nil)
-	}
-	return token, nil
-}
-
-// later returns the session of a file, or the one that took its place and could not be written: its refresh token
-// is the only one that is still good.
-func (v *services) later(name string, token sso.Token) sso.Token {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if unsaved, ok := v.unsaved[name]; ok && unsaved.Expires.After(token.Expires) {
-		return *unsaved
-	}
-	return token
-}
-
-// keep remembers a session that could not be written, until one is written.
-func (v *services) keep(name string, token sso.Token, written bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if written {
-		delete(v.unsaved, name)
-		return
-	}
-	if v.unsaved == nil {
-		v.unsaved = make(map[string]*sso.Token)
-	}
-	v.unsaved[name] = &token
-}
-
-const maxCacheFile = 1 << 20
-
 func (v *services) ssoClient(ctx context.Context, place ssoPlace) (*sso.Client, error) {
 	portal, err := v.calling(ctx, "SSO")
 	if err != nil {
@@ -339,112 +276,4 @@ func (v *services) ssoCredentials(ctx context.Context, place ssoPlace, token sso
 func refusedBy(err error, status int) bool {
 	var refused *sso.Error
 	return errors.As(err, &refused) && refused.StatusCode == status
-}
-
-// refreshSSO returns a session that lasts. While it is refreshed its file is locked; whoever comes second finds the
-// new session there. If the refresh fails, a session that has not ended yet is used as it is. If the new session
-// cannot be written it is used all the same, and kept in memory: the file's refresh token is worth nothing now.
-func (v *services) refreshSSO(ctx context.Context, client *sso.Client, place ssoPlace, token sso.Token) (sso.Token, error) {
-	now := time.Now()
-	if token.Expires.Sub(now) > refreshEarly || !token.CanRefresh(now) {
-		return token, nil
-	}
-	name, err := v.ssoFile(place)
-	if err != nil {
-		return sso.Token{}, err
-	}
-	current, refreshed := token, false
-	err = v.active.sys.update(ctx, name, func(old []byte) ([]byte, error) {
-		if t, err := sso.ParseToken(old); err == nil {
-			current = v.later(name, t)
-		}
-		if time.Until(current.Expires) > refreshEarly || !current.CanRefresh(time.Now()) {
-			return nil, nil // somebody else has refreshed it, or signed in
-		}
-		// Once the service has given a new refresh token the old one is worth nothing, so that a caller who
-		// leaves must not end this.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLimit)
-		defer cancel()
-		t, err := client.Refresh(ctx, current)
-		if err != nil {
-			return nil, err
-		}
-		current, refreshed = t, true
-		return t.File()
-	})
-	if refreshed {
-		v.keep(name, current, err == nil)
-	} else if err != nil {
-		// A tool that takes no lock may have used the refresh token meanwhile, and left a new session.
-		if again, e := v.ssoToken(place); e == nil && again.AccessToken != current.AccessToken {
-			current = again
-		}
-	}
-	switch {
-	case refreshed, current.Expires.After(time.Now()):
-		return current, nil
-	case err == nil:
-		return sso.Token{}, place.signIn(current.Expires, nil)
-	case needsSignIn(err):
-		return sso.Token{}, place.signIn(current.Expires, err)
-	}
-	return sso.Token{}, &failure{what: "the SSO session could not be refreshed", err: err}
-}
-
-func needsSignIn(err error) bool {
-	var refused *sso.Error
-	return errors.As(err, &refused) && refused.NeedsSignIn()
-}
-
-// SSOSession is what a sign-in has left behind.
-type SSOSession struct {
-	Name     string // of the sso-session; "" for the legacy form
-	StartURL string
-	Expires  time.Time // of the access token, which is refreshed as long as Identity Center allows
-	File     string    // where the session is kept
-}
-
-// SSOSignIn signs a person in to IAM Identity Center for the active profile: show tells them which page to visit and
-// the code that it must show, and SSOSignIn waits until they have confirmed it. The session is kept where every
-// SDK and the AWS CLI find it. It fails if the profile names no SSO session, if show does, and when the person
-// refuses or takes too long.
-func SSOSignIn(ctx context.Context, c Config, show func(sso.Device) error) (SSOSession, error) {
-	l := newLinks(c)
-	ctx = walk.Start(ctx)
-	p, err := l.shared.load(ctx)
-	if err != nil {
-		return SSOSession{}, err
-	}
-	place, err := l.shared.ssoPlace(ctx, p)
-	if err != nil {
-		return SSOSession{}, err
-	}
-	if !place.session.set() && !place.startURL.set() {
-		return SSOSession{}, &failure{what: fmt.Sprintf("profile %s has neither sso_session nor sso_start_url", p.name),
-			remedy: "choose a profile that signs in by SSO"}
-	}
-	if err := place.check(); err != nil {
-		return SSOSession{}, err
-	}
-	client, err := l.services.ssoClient(ctx, place)
-	if err != nil {
-		return SSOSession{}, err
-	}
-	name, err := l.services.ssoFile(place)
-	if err != nil {
-		return SSOSession{}, err
-	}
-	token, err := client.SignIn(ctx, sso.SignInInput{ClientName: strings.TrimSuffix("credchain-"+place.session.value, "-"),
-		StartURL: place.startURL.value, Scopes: place.scopes, Show: show})
-	if err != nil {
-		return SSOSession{}, err
-	}
-	file, err := token.File()
-	if err == nil {
-		err = l.sys.update(ctx, name, func([]byte) ([]byte, error) { return file, nil })
-	}
-	if err != nil {
-		return SSOSession{}, &failure{what: "signed in, but the session could not be kept", err: err}
-	}
-	return SSOSession{Name: place.session.value, StartURL: place.startURL.value, Expires: token.Expires, File: name}, nil
 }
