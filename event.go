@@ -9,9 +9,10 @@ import (
 
 // Event is what [Chain.OnResolve] and [Chain.OnRenew] are told. It holds no secret, so it may be logged.
 //
-// They are called once for each walk or renewal, by the goroutine that did it, before the callers that wait for
-// it get their answer: a slow one holds these up. They may use the chain, and may be called concurrently. Their context has the values of a
-// caller's, that of a trace for instance. What the chain serves from memory, and Explain, is no event.
+// They are called once for each walk or renewal, by the goroutine that did it, before the callers that wait for it get
+// their answer: a slow one holds these up. They may use the chain, and may be called concurrently. Their context has the
+// values of a caller's, that of a trace for instance: examples/opentelemetry makes spans. What the chain serves from
+// memory, and Explain, is no event.
 type Event struct {
 	Provider   string        // the link that gave the credentials or failed; "" if nothing is configured
 	Err        error         // why there are no new credentials, an [*Error]; nil if there are

@@ -54,63 +54,6 @@ func ExampleEvent_slog() {
 	// level=INFO msg="credentials resolved" provider=vault background=false access_key=****************MPLE
 }
 
-// tracer and span have the shape of OpenTelemetry's, for which this package has no dependency: with go.opentelemetry.io/otel
-// Start takes trace.WithTimestamp, and the attributes are attribute.String and so on.
-type tracer interface {
-	Start(ctx context.Context, name string, begun time.Time) span
-}
-
-type span interface {
-	SetAttribute(key string, value any)
-	RecordError(err error)
-	End()
-}
-
-// A span for each walk and renewal, with one event for each link that was asked. The context is that of the caller, so the
-// span is a child of the request that needed the credentials.
-func ExampleEvent_openTelemetry() {
-	var t tracer = printer{}
-	trace := func(name string) func(context.Context, credchain.Event) {
-		return func(ctx context.Context, e credchain.Event) {
-			s := t.Start(ctx, name, time.Now().Add(-e.Elapsed))
-			defer s.End()
-			s.SetAttribute("credchain.provider", e.Provider)
-			s.SetAttribute("credchain.background", e.Background)
-			for _, a := range e.Trace.Attempts {
-				s.SetAttribute("credchain.link."+a.Provider, a.Status)
-			}
-			if e.Err != nil {
-				s.RecordError(e.Err)
-			}
-		}
-	}
-
-	chain := credchain.New(
-		credchain.Named("environment", aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{}, fmt.Errorf("AWS_ACCESS_KEY_ID is not set: %w", credchain.ErrNotConfigured)
-		})),
-		credchain.Named("vault", aws.CredentialsProviderFunc(exampleSource)))
-	chain.OnResolve, chain.OnRenew = trace("credchain.resolve"), trace("credchain.renew")
-	_, _ = chain.Retrieve(context.Background())
-	// Output:
-	// start credchain.resolve
-	// credchain.provider=vault
-	// credchain.background=false
-	// credchain.link.environment=skipped
-	// credchain.link.vault=used
-	// end
-}
-
-type printer struct{}
-
-func (printer) Start(_ context.Context, name string, _ time.Time) span {
-	fmt.Println("start", name)
-	return printer{}
-}
-func (printer) SetAttribute(key string, value any) { fmt.Printf("%s=%v\n", key, value) }
-func (printer) RecordError(err error)              { fmt.Println("error", err) }
-func (printer) End()                               { fmt.Println("end") }
-
 // A program that talks to a service by itself reports refused credentials, and tries once more.
 func ExampleChain_Reject() {
 	issued := 0
