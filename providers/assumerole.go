@@ -67,12 +67,32 @@ func (a *AssumeRole) Detect(context.Context) (credchain.Evidence, error) {
 }
 
 // Retrieve asks the source for its credentials and STS for those of the role. It fails if the source does; a
-// source that is not configured is an error as well, since the role is.
+// source that is not configured is an error as well, since the role is. Credentials that STS refuses as expired or
+// unknown are reported to a source that has a method Reject, such as a chain, which is asked once more.
 func (a *AssumeRole) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if _, err := a.Detect(ctx); err != nil {
 		return aws.Credentials{}, err
 	}
 	ctx = walk.Start(ctx)
+	caller, err := a.caller(ctx)
+	if err != nil {
+		return aws.Credentials{}, err
+	}
+	creds, err := a.assume(ctx, caller)
+	if source, ok := a.Source.(interface{ Reject(aws.Credentials) }); ok && refusedKeys(err) {
+		source.Reject(caller)
+		if other, e := a.caller(ctx); e == nil && other.AccessKeyID != caller.AccessKeyID {
+			creds, err = a.assume(ctx, other)
+		}
+	}
+	if err != nil {
+		return aws.Credentials{}, &failure{what: "role " + a.RoleARN + " could not be assumed", err: err, remedy: assumeRemedy(err)}
+	}
+	return creds, nil
+}
+
+// caller returns the credentials of the source.
+func (a *AssumeRole) caller(ctx context.Context) (aws.Credentials, error) {
 	creds, err := a.Source.Retrieve(ctx)
 	if err != nil {
 		return aws.Credentials{}, final("the credentials that assume role "+a.RoleARN, err)
@@ -80,15 +100,16 @@ func (a *AssumeRole) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if !creds.HasKeys() {
 		return aws.Credentials{}, &failure{what: "the credentials that assume role " + a.RoleARN + " are empty"}
 	}
-	creds, err = a.own.services(Config{Profile: a.Profile, Region: a.Region, Sessions: a.Sessions, Store: a.Store, NoSharing: a.NoSharing}, &a.System).assume(ctx, creds, sts.AssumeRoleInput{
+	return creds, nil
+}
+
+func (a *AssumeRole) assume(ctx context.Context, caller aws.Credentials) (aws.Credentials, error) {
+	v := a.own.services(Config{Profile: a.Profile, Region: a.Region, Sessions: a.Sessions, Store: a.Store, NoSharing: a.NoSharing}, &a.System)
+	return v.assume(ctx, caller, sts.AssumeRoleInput{
 		RoleARN: a.RoleARN, SessionName: a.SessionName, Duration: a.Duration, ExternalID: a.ExternalID,
 		SourceIdentity: a.SourceIdentity, Policy: a.Policy, PolicyARNs: a.PolicyARNs,
 		Tags: a.Tags, TransitiveTagKeys: a.TransitiveTagKeys,
 	}, a.SerialNumber)
-	if err != nil {
-		return aws.Credentials{}, &failure{what: "role " + a.RoleARN + " could not be assumed", err: err, remedy: assumeRemedy(err)}
-	}
-	return creds, nil
 }
 
 // Reject makes sure that credentials which a service refused do not come out of what the process or a Store keeps; see

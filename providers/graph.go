@@ -350,7 +350,7 @@ func (v *services) walkUp(ctx context.Context, g *graph) (aws.Credentials, error
 	return creds, err
 }
 
-// climb returns the credentials of the top, or those that STS refused on the way, if others had left them.
+// climb returns the credentials of the top, or those that STS refused on the way, if they had been kept from before.
 func (v *services) climb(ctx context.Context, g *graph) (creds, refused aws.Credentials, err error) {
 	creds, err = g.base.retrieve(ctx)
 	if err != nil {
@@ -372,8 +372,7 @@ func (v *services) climb(ctx context.Context, g *graph) (creds, refused aws.Cred
 		caller := creds
 		creds, err = v.assume(ctx, caller, h.params, serial)
 		if err != nil {
-			var e *sts.Error
-			if errors.As(err, &e) && (e.Class() == sts.ClassExpired || e.Code == "InvalidClientTokenId") && v.sharing.has(caller) {
+			if refusedKeys(err) && v.sharing.wasKept(caller) {
 				refused = caller
 			}
 			return aws.Credentials{}, refused, &failure{

@@ -74,7 +74,10 @@ func openProcess(_ context.Context, s *profileSource, p *profile) (source, error
 	src, err := s.sys.openProcess(command, p.get(keyNames.account), processTimeout)
 	run := src.retrieve
 	src.retrieve = func(ctx context.Context) (aws.Credentials, error) {
-		// What the program inherits can decide what it answers.
+		if !s.services.inRegistry() {
+			return run(ctx)
+		}
+		// What the program inherits can decide what it answers: a program that changes its environment shares nothing.
 		dir, _ := os.Getwd()
 		inherited := strings.Join(slices.Sorted(slices.Values(os.Environ())), "\x00")
 		key := store.Key{Operation: "Process", Caller: hash(command.value), Service: hash(dir + "\x00" + inherited), RoleARN: p.get(keyNames.account).value}

@@ -1,12 +1,15 @@
 package providers_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
@@ -15,44 +18,145 @@ import (
 	"github.com/credchain/credchain/providers"
 )
 
-// TestRegistry builds a chain for each of many requests, as programs do that should not. What the chains of the real
-// machine share shows only in a process that has no seams, so the test runs itself, with an environment of its own.
+// What the chains of the real machine share shows only in a process that has no seams. So the tests run themselves again,
+// with an environment of its own for each.
+const registryRun = "CREDCHAIN_TEST_REGISTRY"
+
+// registryRuns are programs that build a chain for each request.
+var registryRuns = map[string]func(*testing.T){
+	"shared": func(t *testing.T) { requests(t, 20, false) },
+	"alone":  func(t *testing.T) { requests(t, 20, true) },
+	"rejecting": func(t *testing.T) {
+		for range 20 {
+			chain := providers.Default(providers.Config{})
+			refused, err := chain.Retrieve(t.Context())
+			require.NoError(t, err)
+			chain.Reject(refused)
+			again, err := chain.Retrieve(t.Context())
+			require.NoError(t, err)
+			require.NotEqual(t, refused.AccessKeyID, again.AccessKeyID)
+			next, err := providers.Default(providers.Config{}).Retrieve(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, again.AccessKeyID, next.AccessKeyID)
+		}
+	},
+	"rejecting another": func(t *testing.T) {
+		good := requests(t, 1, false)
+		for range 20 {
+			other := providers.Default(providers.Config{Profile: "other"})
+			creds, err := other.Retrieve(t.Context())
+			require.NoError(t, err)
+			other.Reject(creds)
+			_, err = providers.Default(providers.Config{Profile: "unknown"}).Retrieve(t.Context())
+			require.ErrorContains(t, err, "InvalidClientTokenId")
+			require.Equal(t, good, requests(t, 1, false))
+		}
+	},
+	// A chain that has seen nothing of a session that is no good yet gets it from the registry once; then it is gone.
+	"rejecting what another chain has": func(t *testing.T) {
+		first, second := providers.Default(providers.Config{}), providers.Default(providers.Config{})
+		creds, err := first.Retrieve(t.Context())
+		require.NoError(t, err)
+		same, err := second.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, creds.AccessKeyID, same.AccessKeyID)
+		first.Reject(creds)
+		third, err := providers.Default(providers.Config{}).Retrieve(t.Context())
+		require.NoError(t, err)
+		require.NotEqual(t, creds.AccessKeyID, third.AccessKeyID)
+	},
+	"invalidating": func(t *testing.T) {
+		chain := providers.Default(providers.Config{})
+		old, err := chain.Retrieve(t.Context())
+		require.NoError(t, err)
+		chain.Invalidate()
+		require.NotEqual(t, old.AccessKeyID, requests(t, 1, false))
+	},
+	"environments": func(t *testing.T) { // for the program of a credential_process
+		for _, who := range []string{"ann", "bob", "ann"} {
+			require.NoError(t, os.Setenv("WHO", who))
+			require.Equal(t, "AKIA-"+who, requests(t, 2, false))
+		}
+	},
+	"directories": func(t *testing.T) {
+		for _, who := range []string{"ann", "bob", "ann"} {
+			require.NoError(t, os.Chdir(filepath.Join(os.Getenv("HOME"), who)))
+			require.Equal(t, "AKIA-"+who, requests(t, 2, false))
+		}
+	},
+	"tokens": func(t *testing.T) { // of a container
+		for _, who := range []string{"ann", "bob", "ann"} {
+			require.NoError(t, os.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", who))
+			require.Equal(t, "ASIA-"+who, requests(t, 2, false))
+		}
+	},
+}
+
+// requests builds a chain for each request, and returns the access key ID that the last one got.
+func requests(t *testing.T, n int, alone bool) (id string) {
+	t.Helper()
+	for range n {
+		creds, err := providers.Default(providers.Config{NoSharing: alone}).Retrieve(context.Background())
+		require.NoError(t, err)
+		id = creds.AccessKeyID
+	}
+	return id
+}
+
 func TestRegistry(t *testing.T) {
 	t.Parallel()
-	if how := os.Getenv("CREDCHAIN_TEST_REGISTRY"); how != "" {
-		last := ""
-		for range 20 {
-			chain := providers.Default(providers.Config{NoSharing: how == "alone"})
-			creds, err := chain.Retrieve(t.Context())
-			require.NoError(t, err)
-			last = creds.AccessKeyID
-			if how == "rejecting" {
-				chain.Reject(creds)
-				creds, err = chain.Retrieve(t.Context())
-				require.NoError(t, err)
-				require.NotEqual(t, last, creds.AccessKeyID)
-			}
-		}
+	if run := registryRuns[os.Getenv(registryRun)]; run != nil {
+		run(t)
 		return
 	}
-	const role, user = "arn:aws:iam::123456789012:role/worker", "arn:aws:iam::123456789012:user/ann"
-	for how, calls := range map[string]int{"shared": 1, "alone": 20, "rejecting": 21} {
+	const user = "arn:aws:iam::123456789012:user/ann"
+	roles := func(keys aws.Credentials) string {
+		return fmt.Sprintf("[default]\nrole_arn = %s\nsource_profile = base\nregion = eu-west-1\n[profile base]\n%s"+
+			"[profile other]\nrole_arn = %s\nsource_profile = base\n[profile unknown]\nrole_arn = %[1]s\nsource_profile = gone\n[profile gone]\n%[4]s",
+			roleARN("worker"), sharedKeys(keys), roleARN("other"), sharedKeys(awstest.LongTerm("gone")))
+	}
+	program := func(who string) string {
+		return "[default]\ncredential_process = sh -c '" + `echo "{\"Version\":1,\"AccessKeyId\":\"AKIA-` + who +
+			`\",\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\",\"Expiration\":\"2099-01-01T00:00:00Z\"}"` + "'\n"
+	}
+	container := awstest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"AccessKeyId": "ASIA-" + r.Header.Get("Authorization"), "SecretAccessKey": "s", "Token": "t",
+			"Expiration": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)})
+	}))
+	keys := awstest.LongTerm("registry")
+	for how, tt := range map[string]struct {
+		config string
+		env    []string
+		calls  int // of AssumeRole
+	}{
+		"shared":                           {config: roles(keys), calls: 1},
+		"alone":                            {config: roles(keys), calls: 20},
+		"rejecting":                        {config: roles(keys), calls: 21},
+		"rejecting another":                {config: roles(keys), calls: 1 + 20 + 20},
+		"rejecting what another chain has": {config: roles(keys), calls: 2},
+		"invalidating":                     {config: roles(keys), calls: 2},
+		"environments":                     {config: program("$WHO")},
+		"directories":                      {config: program("$(basename $PWD)")},
+		"tokens":                           {env: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + container + "/"}},
+	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			keys := awstest.LongTerm("registry")
 			service := &awstest.STS{
 				Principals: []awstest.Principal{{Credentials: keys, ARN: user}},
-				Roles:      []awstest.Role{{ARN: role, Trust: []string{user}}},
+				Roles:      []awstest.Role{{ARN: roleARN("worker"), Trust: []string{user}}, {ARN: roleARN("other"), Trust: []string{user}}},
 			}
 			home := t.TempDir()
+			for _, dir := range []string{"ann", "bob"} {
+				require.NoError(t, os.Mkdir(filepath.Join(home, dir), 0o700))
+			}
 			config := filepath.Join(home, "config")
-			require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "[default]\nrole_arn = %s\nsource_profile = base\nregion = eu-west-1\n[profile base]\n%s", role, sharedKeys(keys)), 0o600))
+			require.NoError(t, os.WriteFile(config, []byte(tt.config), 0o600))
 			cmd := exec.Command(os.Args[0], "-test.run=^TestRegistry$", "-test.count=1")
-			cmd.Env = []string{"CREDCHAIN_TEST_REGISTRY=" + how, "HOME=" + home, "AWS_CONFIG_FILE=" + config, "AWS_EC2_METADATA_DISABLED=true",
-				"AWS_ENDPOINT_URL_STS=" + awstest.Serve(t, service)}
+			cmd.Env = append(tt.env, registryRun+"="+how, "HOME="+home, "PATH="+os.Getenv("PATH"), "AWS_CONFIG_FILE="+config,
+				"AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_STS="+awstest.Serve(t, service))
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
-			require.Equal(t, calls, service.Calls("AssumeRole"), strings.TrimSpace(string(out)))
+			require.Equal(t, tt.calls, service.Calls("AssumeRole"), string(out))
 		})
 	}
 }

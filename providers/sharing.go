@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/credchain/credchain/store"
+	"github.com/credchain/credchain/sts"
 )
 
 // registry keeps in memory what the chains of this process have fetched, so that a program which builds a chain for
@@ -27,7 +30,13 @@ type sharing struct {
 	off   bool        // share nothing
 
 	mu     sync.Mutex
-	served map[string]bool // access key IDs that came out; true for those that must not again
+	served map[string]served // by access key ID
+}
+
+// served is what is known of credentials that came out of what is shared.
+type served struct {
+	kept    bool // they lay there: a fetch may bring better ones
+	refused bool // they must not come out again
 }
 
 const maxServed = 200
@@ -38,19 +47,27 @@ func (v *services) through(ctx context.Context, key store.Key, forOthers bool, f
 	if v == nil || v.sharing.off {
 		return fetch(ctx)
 	}
-	s := &v.sharing
+	var shared store.Store = &registry
 	switch {
-	case s.store != nil && forOthers:
-		creds, err = s.store.Through(ctx, key, s.good, fetch)
-	case v.active.sys.real():
-		creds, err = registry.Through(ctx, key, s.good, fetch)
-	default:
+	case v.sharing.store != nil && forOthers:
+		shared = v.sharing.store
+	case !v.inRegistry():
 		return fetch(ctx)
 	}
+	var fetched atomic.Bool
+	creds, err = shared.Through(ctx, key, v.sharing.good, func(ctx context.Context) (aws.Credentials, error) {
+		fetched.Store(true)
+		return fetch(ctx)
+	})
 	if err == nil {
-		s.note(creds, false)
+		v.sharing.note(creds, served{kept: !fetched.Load()})
 	}
 	return creds, err
+}
+
+// inRegistry reports whether this chain has a part in the registry.
+func (v *services) inRegistry() bool {
+	return v != nil && !v.sharing.off && v.active.sys.real()
 }
 
 // good reports whether kept credentials will do for this chain. Those that do not expire would never be fetched
@@ -58,49 +75,69 @@ func (v *services) through(ctx context.Context, key store.Key, forOthers bool, f
 func (s *sharing) good(c aws.Credentials) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.served[c.AccessKeyID] && c.CanExpire && time.Until(c.Expires.Round(0)) > keepable
+	return !s.served[c.AccessKeyID].refused && c.CanExpire && time.Until(c.Expires.Round(0)) > keepable
 }
 
-// note remembers credentials that came out, or that were refused.
-func (s *sharing) note(c aws.Credentials, refused bool) {
+// note remembers credentials that came out, or that were refused. What was refused once stays so.
+func (s *sharing) note(c aws.Credentials, now served) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.served == nil || len(s.served) >= maxServed {
-		s.served = make(map[string]bool)
+		s.served = make(map[string]served)
 	}
-	s.served[c.AccessKeyID] = refused || s.served[c.AccessKeyID]
+	now.refused = now.refused || s.served[c.AccessKeyID].refused
+	s.served[c.AccessKeyID] = now
 }
 
-// has reports whether the credentials came out of what is shared.
-func (s *sharing) has(c aws.Credentials) bool {
+// wasKept reports whether the credentials were not fetched for this chain, but lay there.
+func (s *sharing) wasKept(c aws.Credentials) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.served[c.AccessKeyID]
-	return ok
+	return s.served[c.AccessKeyID].kept
 }
 
-// reject makes sure that credentials which a service refused do not come out again.
+// reject makes sure that credentials which a service refused come out neither here nor of a chain that is built later.
 func (v *services) reject(c aws.Credentials) {
-	if v == nil {
+	if v == nil || v.sharing.off {
 		return
 	}
-	v.sharing.note(c, true)
-	if v.active.sys.real() {
-		registry.Forget() // or the next chain would get them from there
+	v.sharing.note(c, served{refused: true})
+	if v.inRegistry() {
+		registry.DeleteFunc(func(kept aws.Credentials) bool {
+			return kept.AccessKeyID == c.AccessKeyID && kept.SessionToken == c.SessionToken
+		})
 	}
 }
 
-// forget makes sure that nothing which came out comes out again.
+// forget does the same for all that came out up to now.
 func (v *services) forget() {
-	if v == nil {
+	if v == nil || v.sharing.off {
 		return
 	}
 	s := &v.sharing
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id := range s.served {
-		s.served[id] = true
+	ids := make(map[string]bool)
+	for id, was := range s.served {
+		was.refused, ids[id] = true, true
+		s.served[id] = was
 	}
+	s.mu.Unlock()
+	if v.inRegistry() {
+		registry.DeleteFunc(func(kept aws.Credentials) bool { return ids[kept.AccessKeyID] })
+	}
+}
+
+// refusedKeys reports whether STS refused a call for the keys that signed it, so that others may do.
+func refusedKeys(err error) bool {
+	var refused *sts.Error
+	if !errors.As(err, &refused) {
+		return false
+	}
+	switch refused.Code {
+	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId":
+		return true
+	}
+	return false
 }
 
 // Reject and Invalidate are as credchain.Provider has them.

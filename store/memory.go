@@ -48,12 +48,17 @@ func (m *Memory) Through(ctx context.Context, key Key, good func(aws.Credentials
 	})
 }
 
-// Forget drops all that is kept. A fetch under way still answers those who wait for it, and is kept.
-func (m *Memory) Forget() {
+// DeleteFunc drops what is kept and del reports true for. A fetch under way still answers those who wait for it, and
+// is kept. del must not use m.
+func (m *Memory) DeleteFunc(del func(aws.Credentials) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.entries = nil
-	m.order.Init()
+	for key, e := range m.entries {
+		if del(e.Value.(remembered).creds) {
+			m.order.Remove(e)
+			delete(m.entries, key)
+		}
+	}
 }
 
 func (m *Memory) kept(key string, good func(aws.Credentials) bool) (aws.Credentials, bool) {

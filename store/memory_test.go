@@ -32,7 +32,7 @@ func TestMemoryBound(t *testing.T) {
 	require.Equal(t, "ASIAEXAMPLE00001", get("a"), "b went, which was not used for longest")
 	require.Equal(t, "ASIAEXAMPLE00003", get("c"))
 	require.Equal(t, "ASIAEXAMPLE00005", get("b"))
-	m.Forget()
+	m.DeleteFunc(func(c aws.Credentials) bool { return c.AccessKeyID == "ASIAEXAMPLE00001" })
 	require.Equal(t, "ASIAEXAMPLE00006", get("a"))
 
 	m = &store.Memory{}
@@ -125,5 +125,39 @@ func TestTenThousandWorkers(t *testing.T) {
 			fetched, perWorker, perCall = fetched+n, perWorker+alone[role], perCall+calls[role]
 		}
 		t.Logf("%d workers, %d roles, %v: STS saw %d calls; a cache in each worker: %d; no cache: %d", workers, roles, day, fetched, perWorker, perCall)
+	})
+}
+
+// TestMemoryForgetsMeanwhile: whatever is forgotten while others ask, they get credentials, and no more is fetched than
+// was forgotten.
+func TestMemoryForgetsMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, s := &store.Memory{}, &contract.Source{}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				for range 50 {
+					c, err := m.Through(t.Context(), roleKey("a"), good, func(ctx context.Context) (aws.Credentials, error) {
+						time.Sleep(10 * time.Millisecond)
+						return s.Fetch(ctx)
+					})
+					if err != nil || c.AccessKeyID == "" {
+						t.Errorf("Through: %v", err)
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		const forgotten = 30
+		all.Go(func() {
+			for range forgotten {
+				time.Sleep(3 * time.Millisecond)
+				m.DeleteFunc(func(aws.Credentials) bool { return true })
+			}
+		})
+		all.Wait()
+		require.Greater(t, s.Calls.Load(), int32(1))
+		require.LessOrEqual(t, s.Calls.Load(), int32(forgotten+1))
 	})
 }
