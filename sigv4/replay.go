@@ -55,8 +55,9 @@ func readAhead(r *http.Request) (*payload, error) {
 	return p, nil
 }
 
-// readWithin reads until ctx ends; a reader that waits for its writer is left alone then, closed.
-func readWithin(ctx context.Context, body io.ReadCloser, most int64) ([]byte, error) {
+// readWithin reads until ctx ends; a reader that waits for its writer is left alone then, and the caller has to close
+// the body.
+func readWithin(ctx context.Context, body io.Reader, most int64) ([]byte, error) {
 	type read struct {
 		text []byte
 		err  error
@@ -70,7 +71,6 @@ func readWithin(ctx context.Context, body io.ReadCloser, most int64) ([]byte, er
 	case r := <-done:
 		return r.text, r.err
 	case <-ctx.Done():
-		body.Close()
 		return nil, context.Cause(ctx)
 	}
 }
@@ -117,8 +117,14 @@ func (p *payload) done() {
 	}
 }
 
+// closeBody closes the body that r came with. It does not wait for one that is still being read: net/http's bodies of a
+// server's requests let nobody close them meanwhile.
 func closeBody(r *http.Request) {
-	if r.Body != nil {
+	switch {
+	case r.Body == nil:
+	case r.Context().Err() != nil:
+		go r.Body.Close()
+	default:
 		r.Body.Close()
 	}
 }

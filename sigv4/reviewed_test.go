@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -99,4 +101,43 @@ func TestSilentBodyEndsWithItsRequest(t *testing.T) {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return canary, nil })}
 	_, err = transport.RoundTrip(r)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	for err = nil; err == nil; { // what the reader was waiting for it still gets
+		_, err = end.Write([]byte("x"))
+	}
+	require.ErrorIs(t, err, io.ErrClosedPipe, "the body is closed")
+}
+
+// servedBody is as the body of a request that a server passes on: Close waits for Read.
+type servedBody struct {
+	sync.Mutex
+	io.Reader
+}
+
+func (b *servedBody) Read(p []byte) (int, error) {
+	b.Lock()
+	defer b.Unlock()
+	return b.Reader.Read(p)
+}
+
+func (b *servedBody) Close() error {
+	b.Lock()
+	defer b.Unlock()
+	return nil
+}
+
+// TestSilentClientDoesNotHoldAProxy: nor does a client that a proxy waits for.
+func TestSilentClientDoesNotHoldAProxy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		never, end := io.Pipe()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://127.0.0.1:1/x", &servedBody{Reader: never})
+		require.NoError(t, err)
+		transport := &sigv4.Transport{Signer: &sigv4.Signer{Service: "s3", Region: "eu-central-1"},
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return canary, nil })}
+		_, err = transport.RoundTrip(r) // else this waits for ever
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		end.Close()
+	})
 }
