@@ -85,8 +85,11 @@ func (m *mfaState) code(ctx context.Context, sys *System, serial string) (string
 	return m.ask(ctx, sys, serial)
 }
 
-// take waits for the turn to ask.
+// take waits for the turn to ask. In the background nobody is asked.
 func (m *mfaState) take(ctx context.Context) error {
+	if walk.InBackground(ctx) {
+		return errAskLater
+	}
 	select {
 	case m.turn <- struct{}{}:
 		return nil
@@ -99,9 +102,6 @@ func (m *mfaState) give() { <-m.turn }
 
 // ask returns a code that has not been sent before. The caller has the turn.
 func (m *mfaState) ask(ctx context.Context, sys *System, serial string) (string, error) {
-	if walk.InBackground(ctx) {
-		return "", errAskLater
-	}
 	question := "Enter MFA code for " + serial + ": "
 	for range maxQuestions {
 		code, err := sys.Ask(ctx, question)

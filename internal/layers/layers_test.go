@@ -25,10 +25,10 @@ func rank(pkg string) int {
 		return 4
 	case dir == "", dir == "imds", dir == "sts", dir == "sso", dir == "profile", dir == "store", dir == "retry", dir == "dryrun", dir == "quotas":
 		return 3
-	case dir == "sigv4":
-		return 2
-	case strings.HasPrefix(dir, "internal/"), strings.HasPrefix(dir, "store/internal/"):
+	case strings.HasPrefix(dir, "internal/"), dir == "store/internal/patience":
 		return 1
+	case dir == "sigv4", strings.HasPrefix(dir, "store/internal/"):
+		return 2
 	default:
 		return 0
 	}

@@ -35,6 +35,11 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 		}
+		if kind == "trusts" {
+			data, err := safefile.ReadTrusted(name)
+			fmt.Printf("%s %v\n", data, err)
+			os.Exit(0)
+		}
 		err := safefile.Update(context.Background(), name, true, func(old []byte) ([]byte, error) {
 			if kind == "once" {
 				fmt.Print("edit was called; ")
@@ -137,15 +142,14 @@ cp %[2]s %[1]s/file && head -c 1000000 /dev/zero >%[1]s/full 2>/dev/null; %[3]s;
 	require.Contains(t, string(out), "no space left on device\nfile\nfull\n", "the file, or what is beside it, is not as it was")
 }
 
-// TestAsNobody: what only a user without rights is refused.
-func TestAsNobody(t *testing.T) {
-	t.Parallel()
+// asNobody returns what starts a writer without rights, and a directory that it can read.
+func asNobody(t *testing.T) (start func(kind, name string) *exec.Cmd, dir string) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become nobody")
 	}
 	dir, err := os.MkdirTemp("", "nobody") // t.TempDir is closed to others
 	require.NoError(t, err)
-	defer os.RemoveAll(dir)
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))
 	binary := filepath.Join(dir, "writer")
 	self, err := os.Executable()
@@ -154,7 +158,18 @@ func TestAsNobody(t *testing.T) {
 	// a file that is open for writing cannot be run ("text file busy").
 	require.NoError(t, exec.Command("cp", self, binary).Run())
 	require.NoError(t, os.Chmod(binary, 0o755))
+	return func(kind, name string) *exec.Cmd {
+		cmd := writer(kind, name)
+		cmd.Path = binary
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		return cmd
+	}, dir
+}
 
+// TestAsNobody: what only a user without rights is refused.
+func TestAsNobody(t *testing.T) {
+	t.Parallel()
+	start, dir := asNobody(t)
 	for _, tt := range []struct {
 		name      string
 		dir, file os.FileMode
@@ -169,13 +184,28 @@ func TestAsNobody(t *testing.T) {
 		require.NoError(t, os.Mkdir(at, 0o755))
 		write(t, name, string(page(1)), tt.file)
 		require.NoError(t, os.Chmod(at, tt.dir))
-		cmd := writer("once", name)
-		cmd.Path = binary
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		out, err := cmd.CombinedOutput()
+		out, err := start("once", name).CombinedOutput()
 		require.IsType(t, (*exec.ExitError)(nil), err, "%s: %v", tt.name, err)
 		require.Regexp(t, "^"+name+" "+tt.want+"\n$", string(out))
 		requireText(t, name, string(page(1)))
 		requireAlone(t, at, "file")
+	}
+}
+
+// TestTrustedOwners: a user believes what root wrote, and nobody else.
+func TestTrustedOwners(t *testing.T) {
+	t.Parallel()
+	start, dir := asNobody(t)
+	for owner, want := range map[int]string{
+		65534: "text <nil>",
+		0:     "text <nil>",
+		1234:  " NAME cannot be trusted: it belongs to another user (user ID 1234)",
+	} {
+		name := filepath.Join(dir, fmt.Sprint(owner))
+		write(t, name, "text", 0o644)
+		require.NoError(t, os.Chown(name, owner, 0))
+		out, err := start("trusts", name).CombinedOutput()
+		require.NoError(t, err)
+		require.Equal(t, strings.ReplaceAll(want, "NAME", name)+"\n", string(out))
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -154,6 +155,34 @@ func Read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s cannot be read: %w", name, err)
 	}
 	return data, nil
+}
+
+// ReadTrusted is Read for a file whose contents decide what is done: it refuses one that somebody else can have
+// written. That is a file that others than its owner may write, or whose owner is neither the user of this process
+// nor root. What root reads for a user, in that user's home, is refused as well: the user chose it, and not root.
+// It is as OpenSSH has it. Windows has no such modes and owners: there it is Read.
+func ReadTrusted(name string) ([]byte, error) {
+	data, info, err := read(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", name, err)
+	}
+	if info != nil {
+		if err := trusted(info); err != nil {
+			return nil, fmt.Errorf("%s cannot be trusted: %w", name, err)
+		}
+	}
+	return data, nil
+}
+
+// trusted refuses a file that somebody else can have written.
+func trusted(info fs.FileInfo) error {
+	switch {
+	case runtime.GOOS == "windows":
+		return nil
+	case info.Mode().Perm()&0o022 != 0:
+		return errors.New("others than its owner may write it")
+	}
+	return mine(info)
 }
 
 // read returns the contents of a file. All is nil if the file is not there.

@@ -53,6 +53,14 @@ func release(f *os.File) {
 	f.Close()
 }
 
+// mine refuses a file of another user than this one or root.
+func mine(info fs.FileInfo) error {
+	if is, ok := info.Sys().(*syscall.Stat_t); ok && is.Uid != 0 && int(is.Uid) != os.Geteuid() {
+		return fmt.Errorf("it belongs to another user (user ID %d)", is.Uid)
+	}
+	return nil
+}
+
 // keepOwner gives the new file the owner and group of the old one, and returns the mode it may have.
 func keepOwner(f *os.File, old fs.FileInfo, mode fs.FileMode) (fs.FileMode, error) {
 	was, ok := old.Sys().(*syscall.Stat_t)

@@ -237,3 +237,37 @@ func TestErrorsAreTheSystems(t *testing.T) {
 	err := safefile.Update(t.Context(), filepath.Join(file, "x"), true, contents("x"))
 	require.True(t, errors.Is(err, syscall.ENOTDIR), err)
 }
+
+// TestReadTrusted: what others may write is not believed, though it can be read.
+func TestReadTrusted(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "file")
+	data, err := safefile.ReadTrusted(name)
+	require.NoError(t, err)
+	require.Nil(t, data)
+	for mode, trusted := range map[os.FileMode]bool{0o600: true, 0o644: true, 0o444: true, 0o755: true, 0o620: false, 0o602: false, 0o666: false, 0o666 | os.ModeSticky: false} {
+		write(t, name, "one", 0o600)
+		require.NoError(t, os.Chmod(name, mode))
+		data, err := safefile.ReadTrusted(name)
+		if trusted {
+			require.NoError(t, err, mode)
+			require.Equal(t, "one", string(data))
+		} else {
+			require.EqualError(t, err, name+" cannot be trusted: others than its owner may write it", mode)
+			require.Nil(t, data)
+		}
+		requireText(t, name, "one")
+		require.NoError(t, os.Remove(name))
+	}
+	if os.Geteuid() == 0 {
+		write(t, name, "one", 0o600)
+		require.NoError(t, os.Chown(name, 1234, 0))
+		_, err := safefile.ReadTrusted(name)
+		require.EqualError(t, err, name+" cannot be trusted: it belongs to another user (user ID 1234)")
+		data, err := safefile.Read(name)
+		require.NoError(t, err)
+		require.Equal(t, "one", string(data))
+	}
+	_, err = safefile.ReadTrusted(t.TempDir())
+	require.ErrorContains(t, err, "cannot be read: it is a directory")
+}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,20 +22,21 @@ import (
 	"github.com/credchain/credchain/store"
 	"github.com/credchain/credchain/store/internal/entry"
 	"github.com/credchain/credchain/store/internal/flight"
+	"github.com/credchain/credchain/store/internal/patience"
 )
 
 const (
 	itemPrefix = "credchain-" // of the names of items
 
-	ringLimit = time.Minute     // for one operation: a person may have to unlock the keyring
-	patience  = 2 * time.Minute // with another process that fetches
-	sweepAge  = 48 * time.Hour  // of an item without a new session: the longest session ends after 36 hours
+	ringLimit = time.Minute    // for one operation: a person may have to unlock the keyring
+	sweepAge  = 48 * time.Hour // of an item without a new session: the longest session ends after 36 hours
 )
 
 // Store is a [store.Store] in a keyring, for the processes of a user. Each entry is an item of its own. A lock on
 // a file, which is free at once when its holder dies, sees to it that one process fetches for all. If the
 // keyring is away, locked, full or refuses an item (the Windows Credential Manager takes 2560 bytes at most),
-// the credentials are fetched as if there were no store. Credentials that are not temporary are not kept.
+// the credentials are fetched as if there were no store. One that hangs costs a minute at most: it is not used again
+// before it has answered. Credentials that are not temporary are not kept.
 //
 // A Store must not be copied.
 type Store struct {
@@ -43,7 +45,12 @@ type Store struct {
 	lockDir string
 	note    func(string)
 	flights flight.Group[aws.Credentials]
+	locks   patience.Patience
 	swept   atomic.Bool
+
+	mu    sync.Mutex
+	begun time.Time // when the operation under way began; zero if there is none
+	told  bool      // that it hangs
 }
 
 // Config is what a [Store] needs.
@@ -82,7 +89,7 @@ func New(c Config) (*Store, error) {
 func (s *Store) Through(ctx context.Context, key store.Key, good func(aws.Credentials) bool, fetch func(context.Context) (aws.Credentials, error)) (aws.Credentials, error) {
 	p := place{Store: s, key: key.String(), label: strings.TrimSpace("AWS credentials " + key.Operation + " " + key.RoleARN)}
 	usable := func(c aws.Credentials) bool {
-		return c.Expires.Round(0).After(time.Now().Round(0)) && (good == nil || good(c))
+		return lasts(c) && (good == nil || good(c))
 	}
 	return s.flights.Do(ctx, p.key, flight.Work[aws.Credentials]{
 		Have: func() (aws.Credentials, bool) { return aws.Credentials{}, false }, // the keyring is asked once for all
@@ -93,15 +100,18 @@ func (s *Store) Through(ctx context.Context, key store.Key, good func(aws.Creden
 	})
 }
 
+// lasts reports whether credentials have not expired.
+func lasts(c aws.Credentials) bool { return c.Expires.Round(0).After(time.Now().Round(0)) }
+
 // place is where an entry is kept.
 type place struct {
 	*Store
 	key, label string
 }
 
-var (
-	errHeld = fmt.Errorf("the lock was held for %v", patience)
-	errLate = fmt.Errorf("the keyring did not answer within %v", ringLimit)
+const (
+	without = "credentials are fetched without it"
+	notKept = "the credentials are not kept"
 )
 
 func (p place) through(ctx context.Context, usable func(aws.Credentials) bool, fetch func(context.Context) (aws.Credentials, error)) (c aws.Credentials, isNew bool, err error) {
@@ -112,40 +122,50 @@ func (p place) through(ctx context.Context, usable func(aws.Credentials) bool, f
 	case ctx.Err() != nil:
 		return c, false, ctx.Err()
 	case errors.Is(ringErr, errLate):
-		p.note(fmt.Sprintf("keyring: %v: credentials are fetched without it", ringErr))
+		p.odd(ringErr, without)
 		c, err := fetch(ctx)
 		return c, true, err
 	}
 	// Of another error nobody knows yet: a process may be writing the item just now. Who has the lock sees.
-	waiting, cancel := context.WithTimeoutCause(ctx, patience, errHeld)
-	defer cancel()
-	settled := false
+	looked := ringErr == nil
+	waiting, waited := p.locks.Wait(ctx, p.key)
+	held := false
 	lockErr := safefile.Update(waiting, filepath.Join(p.lockDir, p.key), true, func([]byte) ([]byte, error) {
-		settled = true
-		c, isNew, err = p.locked(ctx, seen, usable, fetch)
+		waited(true)
+		held = true
+		c, isNew, err = p.locked(ctx, looked, seen, usable, fetch)
 		return nil, nil // there is no file but the lock
 	})
-	if !settled {
+	if !held {
+		waited(false)
 		if ctx.Err() != nil {
 			return c, false, ctx.Err()
 		}
-		c, isNew, err = p.locked(ctx, seen, usable, fetch)
+		c, isNew, err = p.locked(ctx, looked, seen, usable, fetch)
 	}
 	if lockErr != nil {
 		p.note(fmt.Sprintf("keyring: %v", lockErr))
 	}
+	if errors.Is(err, errAway) { // so nobody's fetch is of use to others, who must not wait for it
+		c, err = fetch(ctx)
+		isNew = true
+	}
 	return c, isNew, err
 }
 
-// locked fetches, unless another process has done so since the entry was seen.
-func (p place) locked(ctx context.Context, seen aws.Credentials, usable func(aws.Credentials) bool, fetch func(context.Context) (aws.Credentials, error)) (aws.Credentials, bool, error) {
+// errAway says that the keyring gave no answer to whoever had the lock.
+var errAway = errors.New("the keyring is away")
+
+// locked fetches, unless another process has done so since the entry was seen, if it could be looked at.
+func (p place) locked(ctx context.Context, looked bool, seen aws.Credentials, usable func(aws.Credentials) bool, fetch func(context.Context) (aws.Credentials, error)) (aws.Credentials, bool, error) {
 	now, there, ringErr := p.read(ctx)
 	switch {
+	case ringErr != nil && ctx.Err() != nil:
+		return aws.Credentials{}, false, ctx.Err()
 	case ringErr != nil:
-		p.note(fmt.Sprintf("keyring: %v: credentials are fetched without it", ringErr))
-		c, err := fetch(ctx)
-		return c, true, err
-	case there && now != seen: // it is as good as what this fetch would bring
+		p.odd(ringErr, without)
+		return aws.Credentials{}, false, errAway
+	case there && looked && now != seen && lasts(now): // it is as good as what this fetch would bring
 		return now, true, nil
 	case there && usable(now):
 		return now, false, nil
@@ -158,7 +178,7 @@ func (p place) locked(ctx context.Context, seen aws.Credentials, usable func(aws
 	_, ringErr = use(ctx, p.Store, func() (struct{}, error) { return struct{}{}, p.ring.Set(item) })
 	switch {
 	case ringErr != nil:
-		p.note(fmt.Sprintf("keyring: %v: the credentials are not kept", ringErr))
+		p.odd(ringErr, notKept)
 	case p.swept.CompareAndSwap(false, true):
 		p.sweep(ctx)
 	}
@@ -204,36 +224,5 @@ func (s *Store) sweep(ctx context.Context) {
 		if err != nil && !errors.Is(err, keyring.ErrKeyNotFound) { // most keyrings have no such metadata
 			return
 		}
-	}
-}
-
-// use does one thing with the keyring, for a limited time: what it asks hangs at times, and cannot be told to end.
-func use[T any](ctx context.Context, s *Store, do func() (T, error)) (v T, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, ringLimit, errLate)
-	defer cancel()
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
-		return v, context.Cause(ctx)
-	}
-	type answer struct {
-		value T
-		err   error
-	}
-	out := make(chan answer, 1)
-	go func() {
-		a := answer{err: errors.New("the keyring library panicked")}
-		defer func() {
-			_ = recover()
-			<-s.turn
-			out <- a
-		}()
-		a.value, a.err = do()
-	}()
-	select {
-	case a := <-out:
-		return a.value, a.err
-	case <-ctx.Done():
-		return v, context.Cause(ctx)
 	}
 }

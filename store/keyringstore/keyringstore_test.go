@@ -1,12 +1,14 @@
 package keyringstore_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/credchain/credchain/internal/safefile"
 	"github.com/credchain/credchain/store"
 	"github.com/credchain/credchain/store/internal/contract"
 	"github.com/credchain/credchain/store/keyringstore"
@@ -164,6 +167,195 @@ func TestAway(t *testing.T) {
 	require.EqualError(t, err, "keyringstore: there is no keyring")
 }
 
+// TestAwayForMany: with a keyring that is away nobody's fetch is of use to another process, so none waits for it.
+func TestAwayForMany(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, begun := &contract.Source{}, time.Now()
+		var all sync.WaitGroup
+		for range 20 {
+			n := newNoted(t, &fake{get: func() (keyring.Item, error) { return keyring.Item{}, errors.New("no service") }}, dir)
+			all.Go(func() {
+				_, err := n.Through(t.Context(), roleKey("a"), good, func(ctx context.Context) (aws.Credentials, error) {
+					time.Sleep(time.Minute)
+					return s.Fetch(ctx)
+				})
+				require.NoError(t, err)
+			})
+		}
+		all.Wait()
+		require.Less(t, time.Since(begun), 2*time.Minute, "they queued up")
+		require.EqualValues(t, 20, s.Calls.Load())
+	})
+}
+
+// hanging is a keyring that can be made to hang.
+type hanging struct {
+	keyring.Keyring
+	mu   sync.Mutex
+	hang chan struct{} // until it is closed
+	uses int
+}
+
+func (h *hanging) use() {
+	h.mu.Lock()
+	h.uses++
+	hang := h.hang
+	h.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
+}
+
+func (h *hanging) Get(key string) (keyring.Item, error) { h.use(); return h.Keyring.Get(key) }
+func (h *hanging) Set(i keyring.Item) error             { h.use(); return h.Keyring.Set(i) }
+
+// set makes it hang, or not any more, and returns how often it has been used.
+func (h *hanging) set(hang bool) (uses int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.hang != nil {
+		close(h.hang)
+		h.hang = nil
+	}
+	if hang {
+		h.hang = make(chan struct{})
+	}
+	return h.uses
+}
+
+// TestHangs: a keyring that hangs is waited for once, for a minute in all, and not so long that a renewal in the
+// background fails, which has a minute itself. When it has answered it is used again.
+func TestHangs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		ring := &hanging{Keyring: keyring.NewArrayKeyring(nil)}
+		n, s := newNoted(t, ring, dir), &contract.Source{}
+		through := func(role string, limit, wait time.Duration) string {
+			t.Helper()
+			ctx, begun := t.Context(), time.Now()
+			if limit != 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, limit)
+				defer cancel()
+			}
+			c, err := n.Through(ctx, roleKey(role), good, s.Fetch)
+			require.NoError(t, err)
+			require.Equal(t, wait, time.Since(begun))
+			return c.AccessKeyID
+		}
+		require.Equal(t, nth(1), through("a", 0, 0))
+		require.Equal(t, nth(1), through("a", 0, 0))
+		uses := ring.set(true)
+		require.Equal(t, nth(2), through("a", time.Minute, 30*time.Second))
+		require.Equal(t, []string{"keyring: the keyring did not answer within 30s: credentials are fetched without it"}, n.lines)
+		require.Equal(t, nth(3), through("a", 0, 30*time.Second), "a minute since it began to hang")
+		for i := range 3 {
+			require.Equal(t, nth(4+3*i), through("a", 0, 0))
+			require.Equal(t, nth(5+3*i), through("b", 0, 0))
+			require.Equal(t, nth(6+3*i), through("a", time.Minute, 0))
+		}
+		require.Len(t, n.lines, 1, "that is noted once")
+		require.Equal(t, uses+1, ring.set(false))
+		synctest.Wait()
+		require.Equal(t, []string{"keyring: the keyring answers again"}, n.lines[1:])
+		require.Equal(t, nth(1), through("a", 0, 0), "which is kept")
+		require.Equal(t, nth(13), through("b", 0, 0))
+		require.Equal(t, nth(13), through("b", 0, 0))
+
+		ring.set(true)
+		require.Equal(t, nth(14), through("c", 0, time.Minute))
+		ring.set(false)
+		synctest.Wait()
+		require.Len(t, n.lines, 4, "%q", n.lines)
+	})
+}
+
+// TestSetHangs: credentials are not held back for longer than that either.
+func TestSetHangs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		ring := &hanging{Keyring: keyring.NewArrayKeyring(nil)}
+		n := newNoted(t, ring, dir)
+		begun := time.Now()
+		fetch := func(ctx context.Context) (aws.Credentials, error) {
+			ring.set(true)
+			return (&contract.Source{}).Fetch(ctx)
+		}
+		for range 2 {
+			c, err := n.Through(t.Context(), roleKey("a"), good, fetch)
+			require.NoError(t, err)
+			require.Equal(t, nth(1), c.AccessKeyID)
+			require.Equal(t, time.Minute, time.Since(begun))
+			require.Equal(t, []string{"keyring: the keyring did not answer within 1m0s: the credentials are not kept"}, n.lines)
+			fetch = (&contract.Source{}).Fetch
+		}
+		ring.set(false)
+	})
+}
+
+// TestFirstLookFails: where nothing could be seen before the lock was got, what is there then is not new.
+func TestFirstLookFails(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fails int // of the looks
+		good  bool
+		want  string
+	}{"refused": {1, false, nth(2)}, "good": {1, true, nth(1)}, "seen": {0, false, nth(2)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inner, looks := keyring.NewArrayKeyring(nil), 0
+			ring := &fake{Keyring: inner}
+			s, locks := &contract.Source{}, t.TempDir()
+			require.Equal(t, nth(1), newNoted(t, inner, locks).id(t, s))
+			ring.get = func() (keyring.Item, error) {
+				if looks++; looks <= tt.fails {
+					return keyring.Item{}, errors.New("busy")
+				}
+				return inner.Get(item("a"))
+			}
+			c, err := newNoted(t, ring, locks).Through(t.Context(), roleKey("a"), func(aws.Credentials) bool { return tt.good }, s.Fetch)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, c.AccessKeyID)
+		})
+	}
+}
+
+// TestStoppedHolder: a process that holds the lock and never goes on costs two minutes, once, and no renewal in the
+// background, which has a minute.
+func TestStoppedHolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		n, s := newNoted(t, keyring.NewArrayKeyring(nil), dir), &contract.Source{}
+		release := make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			_ = safefile.Update(context.Background(), filepath.Join(dir, roleKey("a").String()), true, func([]byte) ([]byte, error) {
+				<-release
+				return nil, nil
+			})
+		})
+		synctest.Wait()
+		for i, want := range []time.Duration{30 * time.Second, 90 * time.Second, 100 * time.Millisecond} {
+			ctx, cancel := context.WithTimeout(t.Context(), []time.Duration{time.Minute, time.Hour, time.Minute}[i])
+			begun := time.Now()
+			c, err := n.Through(ctx, roleKey("a"), func(aws.Credentials) bool { return false }, s.Fetch)
+			cancel()
+			require.NoError(t, err)
+			require.Equal(t, nth(i+1), c.AccessKeyID)
+			require.InDelta(t, want, time.Since(begun), float64(20*time.Millisecond))
+		}
+		require.Len(t, n.lines, 3)
+		require.Contains(t, n.lines[1], "the lock was held for 2m0s")
+		close(release)
+		all.Wait()
+	})
+}
+
 // TestNoLock: where no lock files can be, the keyring is used without.
 func TestNoLock(t *testing.T) {
 	t.Parallel()
@@ -192,10 +384,11 @@ func TestSweep(t *testing.T) {
 	require.Equal(t, 4, reads)
 }
 
-// TestMain makes this program a worker, if a test started it as one: KEYRINGSTORE_WORKER has a directory.
+// TestMain makes this program a worker, if a test started it as one: KEYRINGSTORE_WORKER has the kind of worker and a
+// directory.
 func TestMain(m *testing.M) {
-	dir := os.Getenv("KEYRINGSTORE_WORKER")
-	if dir == "" {
+	kind, dir, found := strings.Cut(os.Getenv("KEYRINGSTORE_WORKER"), ":")
+	if !found {
 		os.Exit(m.Run())
 	}
 	ring, err := fileRing(filepath.Join(dir, "ring"))
@@ -214,6 +407,10 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			return aws.Credentials{}, err
 		}
+		if kind == "hangs" {
+			fmt.Println("fetching")
+			select {}
+		}
 		time.Sleep(100 * time.Millisecond) // as STS takes
 		return (&contract.Source{}).Fetch(ctx)
 	})
@@ -224,13 +421,45 @@ func TestMain(m *testing.M) {
 func TestProcesses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	herd(t, 30, dir)
+	require.Equal(t, "AssumeRole\n", asked(t, dir))
+}
+
+// TestHolderKilled: when the process that fetches is killed, the others go on at once, with one fetch.
+func TestHolderKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	holder := worker(t, "hangs", dir)
+	out, err := holder.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, holder.Start())
+	said, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "fetching\n", said)
+	var all sync.WaitGroup
+	all.Go(func() { herd(t, 5, dir) })
+	require.NoError(t, holder.Process.Kill())
+	_ = holder.Wait() // "killed"
+	all.Wait()
+	require.Equal(t, "AssumeRole\nAssumeRole\n", asked(t, dir), "the killed one's and another")
+}
+
+func worker(t *testing.T, kind, dir string) *exec.Cmd {
+	t.Helper()
 	binary, err := os.Executable()
 	require.NoError(t, err)
+	cmd := exec.Command(binary)
+	cmd.Env = []string{"KEYRINGSTORE_WORKER=" + kind + ":" + dir}
+	return cmd
+}
+
+// herd runs n workers at once.
+func herd(t *testing.T, n int, dir string) {
+	t.Helper()
 	var all sync.WaitGroup
-	for range 30 {
+	for range n {
+		cmd := worker(t, "works", dir)
 		all.Go(func() {
-			cmd := exec.Command(binary)
-			cmd.Env = []string{"KEYRINGSTORE_WORKER=" + dir}
 			out, err := cmd.CombinedOutput()
 			if err != nil || string(out) != nth(1)+"<nil>" {
 				t.Errorf("a worker: %v %s", err, out)
@@ -238,7 +467,12 @@ func TestProcesses(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// asked is what STS has seen.
+func asked(t *testing.T, dir string) string {
+	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "sts"))
 	require.NoError(t, err)
-	require.Equal(t, "AssumeRole\n", string(data))
+	return string(data)
 }

@@ -19,13 +19,13 @@ import (
 	"github.com/credchain/credchain/store"
 	"github.com/credchain/credchain/store/internal/entry"
 	"github.com/credchain/credchain/store/internal/flight"
+	"github.com/credchain/credchain/store/internal/patience"
 )
 
 const (
 	commandLimit = time.Second           // what Redis may take for a command before it counts as away
 	lease        = 10 * time.Second      // of a lock; renewed while a fetch goes on
 	leaseShare   = 3                     // of it go by between renewals
-	patience     = 2 * time.Minute       // with others who fetch
 	firstPause   = 25 * time.Millisecond // between two looks at what another fetches
 	mostPause    = time.Second
 	leastTTL     = time.Second // also of what has expired by this machine's clock: for those who wait for it
@@ -34,8 +34,10 @@ const (
 // Store is a [store.Store] in Redis.
 //
 // Who fetches holds a lock with a lease of ten seconds, which is renewed meanwhile: if it dies, another takes over
-// when the lease ends. One that lost its lease without knowing cannot overwrite what came later. If Redis is
-// away, or takes more than a second for a command, the credentials are fetched as if there were no store.
+// when the lease ends. One that lost its lease without knowing cannot overwrite what came later. One that keeps the
+// lock is waited for, for half of the time that a caller has and for two minutes in all; then it counts as stuck, and
+// is no longer waited for until somebody gets the lock again. If Redis is away, or takes more than a second for a
+// command, the credentials are fetched as if there were no store.
 // Credentials that are not temporary are not kept.
 //
 // A Store must not be copied.
@@ -45,6 +47,7 @@ type Store struct {
 	sealer  *sealer
 	note    func(string)
 	flights flight.Group[aws.Credentials]
+	locks   patience.Patience
 }
 
 // Config is what a [Store] needs.
@@ -150,11 +153,13 @@ func (p place) through(ctx context.Context, usable func(aws.Credentials) bool, f
 	}
 
 	token := rand.Text()
-	for begun, pause := time.Now(), firstPause; ; pause = min(2*pause, mostPause) {
+	waiting, waited := p.locks.Wait(ctx, p.key)
+	for pause := firstPause; ; pause = min(2*pause, mostPause) {
 		state, err := do(ctx, func(ctx context.Context) ([]any, error) {
 			return take.Run(ctx, p.client, []string{p.entry, p.lock}, seen, token, lease.Milliseconds()).Slice()
 		})
 		if err != nil {
+			waited(false)
 			return away(err)
 		}
 		switch word, _ := at(state, 0).(string); word {
@@ -162,17 +167,16 @@ func (p place) through(ctx context.Context, usable func(aws.Credentials) bool, f
 			seen, _ = at(state, 1).(string)
 			data, _ := at(state, 2).(string)
 			if c, ok := p.open(data); ok {
+				waited(true)
 				return c, true, nil
 			}
 			pause = firstPause
 			continue
 		case "locked":
+			waited(true)
 			fence, _ := at(state, 1).(string)
 			c, err := p.fetch(ctx, token, fence, fetch)
 			return c, true, err
-		}
-		if time.Since(begun) >= patience {
-			return away(fmt.Errorf("the lock was held for %v", patience))
 		}
 		wait := pause/2 + mathrand.N(pause) // not all at once
 		if left, ok := at(state, 1).(int64); ok && left > 0 {
@@ -181,9 +185,10 @@ func (p place) through(ctx context.Context, usable func(aws.Credentials) bool, f
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
-		case <-ctx.Done():
+		case <-waiting.Done():
 			timer.Stop()
-			return aws.Credentials{}, false, ctx.Err()
+			waited(false)
+			return away(context.Cause(waiting))
 		}
 	}
 }

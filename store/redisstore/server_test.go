@@ -43,6 +43,17 @@ func realServer(t *testing.T) string {
 	if err != nil {
 		t.Skip("redis-server is not installed")
 	}
+	for range 5 { // somebody else may take the free port before the server has it
+		if address := startServer(t, binary); address != "" {
+			return address
+		}
+	}
+	t.Fatal("redis-server did not start")
+	return ""
+}
+
+// startServer returns the address of a server, "" if it does not start.
+func startServer(t *testing.T, binary string) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := l.Addr().String()
@@ -67,7 +78,6 @@ func realServer(t *testing.T) string {
 			return address
 		}
 	}
-	t.Fatal("redis-server did not start")
 	return ""
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/credchain/credchain/internal/walk"
 )
 
 // Through is the method of a store, for a role.
@@ -49,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) Through, idle func()) {
 		{"kept", false, kept}, {"not good", false, notGood}, {"error", false, fails}, {"panic", false, panics},
 		{"expired", false, expired}, {"ended context", false, ended}, {"together", false, together},
 		{"waiter leaves", true, leaves}, {"first caller leaves", true, firstLeaves}, {"all leave", true, allLeave}, {"late comer", true, lateComer}, {"never good", true, neverGood},
+		{"nobody to ask", true, nobodyToAsk},
 	} {
 		if tt.idle && idle == nil {
 			continue
@@ -261,4 +264,36 @@ func neverGood(t *testing.T, through Through, idle func()) {
 	if n := s.Calls.Load(); n > 2 {
 		t.Errorf("fetches for 50 whom nothing satisfies = %d; want 2 at most", n)
 	}
+}
+
+// nobodyToAsk has callers who wait join a fetch of the background, which fails because nobody is to be asked then.
+// They are asked themselves, once; who else is in the background has the error.
+func nobodyToAsk(t *testing.T, through Through, idle func()) {
+	var s Source
+	begun, refuse := make(chan struct{}), make(chan struct{})
+	askLater := errors.New("nobody is asked")
+	background := walk.Background(context.Background())
+	fetch := func(ctx context.Context) (aws.Credentials, error) {
+		if !walk.InBackground(ctx) {
+			return s.Fetch(ctx)
+		}
+		close(begun)
+		<-refuse
+		return aws.Credentials{}, askLater
+	}
+	refused := func() {
+		_, err := through(background, "a", anyOf, fetch)
+		equal(t, "the error in the background", err, askLater)
+	}
+	var all sync.WaitGroup
+	all.Go(refused)
+	<-begun
+	all.Go(refused)
+	for range 10 {
+		all.Go(func() { equal(t, "who waits has", key(t, through, "a", anyOf, fetch), "ASIAEXAMPLE00001") })
+	}
+	idle()
+	close(refuse)
+	all.Wait()
+	equal(t, "fetches", s.Calls.Load(), int32(1))
 }

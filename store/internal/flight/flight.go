@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/credchain/credchain/internal/walk"
+	"github.com/credchain/credchain/store/internal/patience"
 )
 
 // Group has at most one call for a key under way. The zero Group is ready. It must not be copied.
@@ -28,10 +31,11 @@ type Work[T any] struct {
 }
 
 type call[T any] struct {
-	cancel  context.CancelFunc
-	done    chan struct{}
-	waiters int  // when the last one leaves, nobody needs the answer
-	left    bool // that has happened
+	cancel     context.CancelFunc
+	done       chan struct{}
+	waiters    int  // when the last one leaves, nobody needs the answer
+	left       bool // that has happened
+	background bool // no person could be asked
 
 	value T // the outcome: this,
 	isNew bool
@@ -42,7 +46,8 @@ var errAborted = errors.New("the fetch was aborted") // by runtime.Goexit
 
 // Do returns the value that w.Have has, or what w.Do brings, in a goroutine of its own, for this caller or for
 // another one. The context of w.Do has the values of ctx and ends when nobody waits any more. If that is why it
-// failed, and somebody came later, it is tried again. A panic of w.Do is an error. If ctx ends first, so does
+// failed, and somebody came later, it is tried again; and so it is for a caller who waits, if w.Do failed in the
+// background, where no person is asked (see walk.Background). A panic of w.Do is an error. If ctx ends first, so does
 // Do, with its error.
 func (g *Group[T]) Do(ctx context.Context, key string, w Work[T]) (T, error) {
 	var none T
@@ -61,7 +66,8 @@ func (g *Group[T]) Do(ctx context.Context, key string, w Work[T]) (T, error) {
 		switch ended, left := g.leave(c); {
 		case !ended:
 			return none, ctx.Err()
-		case c.err != nil && left: // for want of somebody who waits, and now somebody does
+		case c.err != nil && (left || c.background && !walk.InBackground(ctx)):
+			// It failed for want of somebody who waits, and now somebody does: once more.
 		case c.err != nil, mine, c.isNew, w.Good(c.value):
 			return c.value, c.err
 		}
@@ -76,8 +82,8 @@ func (g *Group[T]) join(ctx context.Context, key string, w Work[T]) (c *call[T],
 		c.waiters++
 		return c, false
 	}
-	c = &call[T]{done: make(chan struct{}), waiters: 1, err: errAborted}
-	ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	c = &call[T]{done: make(chan struct{}), waiters: 1, background: walk.InBackground(ctx), err: errAborted}
+	ctx, c.cancel = context.WithCancel(patience.Detach(ctx))
 	if g.calls == nil {
 		g.calls = map[string]*call[T]{}
 	}
