@@ -32,35 +32,34 @@ func (v *services) loginClient(ctx context.Context) (*loginClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := c.endpoint.value
+	base, variant := c.endpoint.value, endpoint.Variant{FIPS: c.fips, DualStack: c.dualStack}
 	switch {
-	case c.dualStack:
-		return nil, &failure{what: "the sign-in service has no dual-stack endpoint for this", remedy: "turn off dual-stack endpoints for this profile"}
-	case c.endpoint.set() && c.fips:
-		return nil, &failure{what: c.endpoint.where() + " and FIPS endpoints exclude one another", remedy: "turn off one of them"}
+	case c.endpoint.set() && variant != endpoint.Variant{}:
+		return nil, &failure{what: c.endpoint.where() + " and " + variant.String() + " endpoints exclude one another", remedy: "turn off one of them"}
 	case !c.endpoint.set():
 		region, err := v.regionToCall(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if err := endpoint.CheckRegion(region.value); err != nil {
+		if base, err = signinURL(region.value, variant); err != nil {
 			return nil, badRegion(region, err)
-		}
-		if base, err = signinURL(region.value, c.fips); err != nil {
-			return nil, err
 		}
 	}
 	return &loginClient{strings.TrimSuffix(base, "/") + "/v1/token", rt}, nil
 }
 
-// signinURL is the address of the sign-in service, whose names follow no pattern (the SDKs' endpoint rules).
-func signinURL(region string, fips bool) (string, error) {
+// signinURL is the address of the sign-in service, whose names follow the common pattern only in part (the SDKs'
+// endpoint rules for signin).
+func signinURL(region string, v endpoint.Variant) (string, error) {
+	common, err := endpoint.URL("signin", region, v)
 	gov := strings.HasPrefix(region, "us-gov-")
 	switch {
-	case fips && gov:
+	case err != nil, v.DualStack, v.FIPS && !gov:
+		return common, err
+	case v.FIPS && region == "us-gov-west-1":
+		return "https://signin-fips.amazonaws-us-gov.com", nil
+	case v.FIPS:
 		return "https://" + region + ".signin-fips.amazonaws-us-gov.com", nil
-	case fips:
-		return "", &failure{what: "the sign-in service has no FIPS endpoint in " + region, remedy: "turn off FIPS endpoints for this profile"}
 	}
 	suffix := "aws.amazon.com"
 	for _, p := range [...]struct{ prefix, suffix string }{

@@ -7,7 +7,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,5 +188,37 @@ func TestLoginRefusalsAreTheSDKs(t *testing.T) {
 			require.ErrorAs(t, err, &signIn)
 			require.NotContains(t, err.Error(), session.RefreshToken)
 		})
+	}
+}
+
+// refusing notes the URLs that it is asked for, and answers none.
+type refusing struct{ urls []string }
+
+func (r *refusing) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.urls = append(r.urls, req.URL.String())
+	return nil, errors.New("no network here")
+}
+
+// TestSignInAddresses: the sign-in service is where the SDK's resolver has it, in every partition and variant.
+func TestSignInAddresses(t *testing.T) {
+	t.Parallel()
+	session := (&awstest.SignIn{}).Session(time.Now().Add(-time.Minute))
+	sum := sha256.Sum256([]byte(loginARN))
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, hex.EncodeToString(sum[:])+".json"), []byte(session.File()), 0o600))
+	for _, region := range []string{"us-east-1", "eu-west-1", "us-gov-west-1", "us-gov-east-1", "cn-north-1", "eusc-de-east-1",
+		"us-iso-east-1", "us-isob-east-1", "us-isof-south-1", "eu-isoe-west-1"} {
+		for _, variant := range [][2]bool{{}, {true, false}, {false, true}, {true, true}} {
+			want, err := signin.NewDefaultEndpointResolverV2().ResolveEndpoint(t.Context(), signin.EndpointParameters{Region: &region,
+				UseFIPS: &variant[0], UseDualStack: &variant[1], IsControlPlane: aws.Bool(false)})
+			require.NoError(t, err)
+			asked := &refusing{}
+			login := &providers.Login{Session: loginARN, System: machine(t, map[string]string{"AWS_REGION": region, "AWS_LOGIN_CACHE_DIRECTORY": dir,
+				"AWS_USE_FIPS_ENDPOINT": fmt.Sprint(variant[0]), "AWS_USE_DUALSTACK_ENDPOINT": fmt.Sprint(variant[1])}, asked)}
+			_, err = login.Retrieve(t.Context())
+			require.Error(t, err)
+			require.NotEmpty(t, asked.urls, "%v", err)
+			require.Equal(t, want.URI.String()+"/v1/token", asked.urls[0])
+		}
 	}
 }
