@@ -53,7 +53,8 @@ type Client struct {
 	// the environment. Redirects are never followed.
 	Transport http.RoundTripper
 
-	// MaxAttempts is how often a call is tried, the first attempt included. 0 means 3.
+	// MaxAttempts is how often a call is tried, the first attempt included. 0 means 3. It is tried again only if nothing
+	// can have been performed: no connection could be made, EC2 throttles, or it refuses the clock or the credentials.
 	MaxAttempts int
 
 	once   sync.Once
@@ -160,7 +161,7 @@ func (c *Client) check(ctx context.Context, action string, parameters url.Values
 	if err != nil {
 		return Result{}, err
 	}
-	address, err := c.address()
+	address, err := endpoint.For("ec2", c.Region, c.Endpoint, endpoint.Variant{FIPS: c.FIPS, DualStack: c.DualStack})
 	if err != nil {
 		return Result{}, err
 	}
@@ -172,20 +173,32 @@ func (c *Client) check(ctx context.Context, action string, parameters url.Values
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 	r.Header.Set("User-Agent", "credchain")
-	resp, err := wire.Do(c.transport(), r)
+	resp, err := wire.RoundTrip(c.transport(), r)
+	var sent *wire.Sent
+	switch {
+	case errors.As(err, &sent) && sent.Err == nil:
+		return read(address, sent.Response, sent.Request)
+	case errors.As(err, &sent):
+		return Result{}, fmt.Errorf("%s: %w", address, interrupted(sent))
+	case err != nil:
+		return Result{}, fmt.Errorf("%s: %w", address, err)
+	case resp.StatusCode < http.StatusMultipleChoices:
+		resp.Body.Close() // whatever it says
+		return Result{}, ErrPerformed
+	}
+	answer, err := wire.Read(resp)
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", address, err)
 	}
-	return read(resp, c.token(ctx))
+	return read(address, answer, resp.Request)
 }
 
-// token is the session token that a refusal may quote.
-func (c *Client) token(ctx context.Context) string {
-	creds, err := c.Credentials.Retrieve(ctx)
-	if err != nil {
-		return ""
+// interrupted is the error for a request that was sent, and for which there is no whole answer.
+func interrupted(s *wire.Sent) error {
+	if s.Response != nil {
+		return fmt.Errorf("HTTP status %d: %w", s.Response.StatusCode, s.Err)
 	}
-	return creds.SessionToken
+	return s.Err
 }
 
 func formOf(action string, parameters url.Values) (string, error) {
@@ -211,50 +224,49 @@ func alphanumeric(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-func (c *Client) address() (string, error) {
-	variant := endpoint.Variant{FIPS: c.FIPS, DualStack: c.DualStack}
-	switch {
-	case c.Endpoint == "":
-		return endpoint.URL("ec2", c.Region, variant)
-	case variant != endpoint.Variant{}:
-		return "", fmt.Errorf("an endpoint is set, and so is %s, which is for AWS's own endpoints", variant)
-	}
-	if err := endpoint.CheckScope(c.Region); err != nil {
-		return "", err
-	}
-	return endpoint.CheckURL(c.Endpoint)
-}
-
 func (c *Client) transport() http.RoundTripper {
 	c.once.Do(func() {
 		base := c.Transport
 		if base == nil {
 			base = wire.NewTransport(connectTimeout)
 		}
-		c.signed = &sigv4.Transport{Credentials: c.Credentials, Base: base, MaxAttempts: c.MaxAttempts,
+		c.signed = &sigv4.Transport{Credentials: c.Credentials, Base: &wire.Once{Base: base, Throttled: throttled}, MaxAttempts: c.MaxAttempts,
 			Signer: &sigv4.Signer{Service: "ec2", Region: c.Region}, Limiter: sigv4.EC2Limits()}
 	})
 	return c.signed
 }
 
-// read says what an answer means. The code decides, not the status.
-func read(resp *wire.Response, token string) (Result, error) {
-	if resp.StatusCode < 300 {
-		return Result{}, ErrPerformed
-	}
-	var doc struct {
-		XMLName   xml.Name `xml:"Response"`
-		Code      string   `xml:"Errors>Error>Code"`
-		Message   string   `xml:"Errors>Error>Message"`
-		RequestID string   `xml:"RequestID"`
-	}
+// throttled reports that an answer asks for fewer requests.
+func throttled(resp *wire.Response) bool {
+	return backoff.Classify(&Error{Code: parse(resp).Code, StatusCode: resp.StatusCode}) == backoff.Throttle
+}
+
+// document is EC2's answer that refuses.
+type document struct {
+	XMLName   xml.Name `xml:"Response"`
+	Code      string   `xml:"Errors>Error>Code"`
+	Message   string   `xml:"Errors>Error>Message"`
+	RequestID string   `xml:"RequestID"`
+}
+
+// parse reads an answer. One that is not EC2's has no code.
+func parse(resp *wire.Response) document {
+	var doc document
 	if xml.Unmarshal(resp.Body, &doc) != nil {
-		doc.Code = ""
+		return document{}
 	}
+	return doc
+}
+
+// read says what an answer to a request means, as it was sent. The code decides, not the status.
+func read(address string, resp *wire.Response, sent *http.Request) (Result, error) {
+	doc, token := parse(resp), sent.Header.Get("X-Amz-Security-Token")
 	if doc.Code == "" {
-		return Result{}, &Error{StatusCode: resp.StatusCode}
+		return Result{}, fmt.Errorf("%s: %w", address, &Error{StatusCode: resp.StatusCode})
 	}
 	message, encoded := split(doc.Message)
+	// A service can go on with the canonical request that it computed, in which the session token stands.
+	message, _, _ = strings.Cut(strings.TrimSpace(message), "\n")
 	e := &Error{Code: wire.Clean(doc.Code, token), Message: wire.Clean(message, token), RequestID: wire.Clean(doc.RequestID, token), StatusCode: resp.StatusCode}
 	r := Result{Code: e.Code, Message: e.Message, RequestID: e.RequestID}
 	switch {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +37,18 @@ type answer struct {
 	status        int
 	code, message string
 	raw           string
+	broken        breakage
 }
+
+// breakage is how an answer breaks.
+type breakage string
+
+const (
+	whole   breakage = ""
+	nothing breakage = "nothing" // comes
+	short   breakage = "short"
+	huge    breakage = "huge"
+)
 
 func (e *ec2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := sigv4.Verifier{Service: "ec2", Region: "eu-west-1", Credentials: func(context.Context, string, string) (aws.Credentials, error) { return creds, nil }}
@@ -51,6 +64,14 @@ func (e *ec2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.forms = append(e.forms, form)
 	if a.raw == "" && a.code != "" {
 		a.raw = fmt.Sprintf("<?xml version=\"1.0\"?>\n<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>r-1</RequestID></Response>", a.code, a.message)
+	}
+	switch a.broken {
+	case nothing:
+		panic(http.ErrAbortHandler)
+	case short:
+		w.Header().Set("Content-Length", "10000")
+	case huge:
+		a.raw += strings.Repeat(" ", 1<<20)
 	}
 	w.WriteHeader(a.status)
 	io.WriteString(w, a.raw)
@@ -72,28 +93,40 @@ func TestCheck(t *testing.T) {
 		fails   string
 		calls   int
 	}{
-		{"allowed", []answer{{412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.", ""}},
+		{"allowed", []answer{{412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.", "", whole}},
 			dryrun.Result{Outcome: dryrun.Allowed, Code: "DryRunOperation", Message: "Request would have succeeded, but DryRun flag is set.", RequestID: "r-1"}, "", 1},
-		{"allowed, with another status", []answer{{400, "DryRunOperation", "ok", ""}}, dryrun.Result{Outcome: dryrun.Allowed, Code: "DryRunOperation", Message: "ok", RequestID: "r-1"}, "", 1},
-		{"denied", []answer{{403, "UnauthorizedOperation", "You are not authorized to perform this operation. Encoded authorization failure message: " + blob, ""}},
+		{"allowed, with another status", []answer{{400, "DryRunOperation", "ok", "", whole}}, dryrun.Result{Outcome: dryrun.Allowed, Code: "DryRunOperation", Message: "ok", RequestID: "r-1"}, "", 1},
+		{"denied", []answer{{403, "UnauthorizedOperation", "You are not authorized to perform this operation. Encoded authorization failure message: " + blob, "", whole}},
 			dryrun.Result{Outcome: dryrun.Denied, Code: "UnauthorizedOperation", Message: "You are not authorized to perform this operation.", EncodedMessage: blob, RequestID: "r-1"}, "", 1},
-		{"denied, with words after", []answer{{403, "UnauthorizedOperation", "No. Encoded authorization failure message: " + blob + ". Bye", ""}},
+		{"denied, with words after", []answer{{403, "UnauthorizedOperation", "No. Encoded authorization failure message: " + blob + ". Bye", "", whole}},
 			dryrun.Result{Outcome: dryrun.Denied, Code: "UnauthorizedOperation", Message: "No.", EncodedMessage: blob, RequestID: "r-1"}, "", 1},
-		{"denied, with no message", []answer{{403, "UnauthorizedOperation", "No.", ""}}, dryrun.Result{Outcome: dryrun.Denied, Code: "UnauthorizedOperation", Message: "No.", RequestID: "r-1"}, "", 1},
-		{"a message too long to decode", []answer{{403, "UnauthorizedOperation", "No. Encoded authorization failure message: " + strings.Repeat("x", 10241), ""}},
+		{"denied, with no message", []answer{{403, "UnauthorizedOperation", "No.", "", whole}}, dryrun.Result{Outcome: dryrun.Denied, Code: "UnauthorizedOperation", Message: "No.", RequestID: "r-1"}, "", 1},
+		{"a message too long to decode", []answer{{403, "UnauthorizedOperation", "No. Encoded authorization failure message: " + strings.Repeat("x", 10241), "", whole}},
 			dryrun.Result{Outcome: dryrun.Denied, Code: "UnauthorizedOperation", Message: "No.", RequestID: "r-1"}, "", 1},
-		{"invalid", []answer{{400, "InvalidParameterValue", "bad", ""}}, dryrun.Result{Outcome: dryrun.Invalid, Code: "InvalidParameterValue", Message: "bad", RequestID: "r-1"}, "", 1},
-		{"a limit", []answer{{400, "VcpuLimitExceeded", "more", ""}}, dryrun.Result{Outcome: dryrun.Invalid, Code: "VcpuLimitExceeded", Message: "more", RequestID: "r-1"}, "", 1},
-		{"throttled, then allowed", []answer{{503, "RequestLimitExceeded", "slow", ""}, {412, "DryRunOperation", "ok", ""}},
+		{"invalid", []answer{{400, "InvalidParameterValue", "bad", "", whole}}, dryrun.Result{Outcome: dryrun.Invalid, Code: "InvalidParameterValue", Message: "bad", RequestID: "r-1"}, "", 1},
+		{"a limit", []answer{{400, "VcpuLimitExceeded", "more", "", whole}}, dryrun.Result{Outcome: dryrun.Invalid, Code: "VcpuLimitExceeded", Message: "more", RequestID: "r-1"}, "", 1},
+		{"throttled, then allowed", []answer{{503, "RequestLimitExceeded", "slow", "", whole}, {412, "DryRunOperation", "ok", "", whole}},
 			dryrun.Result{Outcome: dryrun.Allowed, Code: "DryRunOperation", Message: "ok", RequestID: "r-1"}, "", 2},
-		{"throttled for good", []answer{{503, "RequestLimitExceeded", "slow", ""}}, dryrun.Result{}, "RequestLimitExceeded: slow (HTTP status 503), request ID r-1", 3},
-		{"EC2 fails", []answer{{500, "InternalError", "x", ""}}, dryrun.Result{}, "InternalError", 3},
-		{"the credentials", []answer{{401, "AuthFailure", "AWS was not able to validate the provided access credentials", ""}}, dryrun.Result{}, "AuthFailure", 1},
-		{"a token that is quoted", []answer{{400, "InvalidParameterValue", creds.SessionToken, ""}},
+		{"throttled for good", []answer{{503, "RequestLimitExceeded", "slow", "", whole}}, dryrun.Result{}, "RequestLimitExceeded: slow (HTTP status 503), request ID r-1", 3},
+		{"EC2 fails", []answer{{500, "InternalError", "x", "", whole}}, dryrun.Result{}, "InternalError", 1},
+		{"EC2 is away", []answer{{503, "Unavailable", "x", "", whole}}, dryrun.Result{}, "Unavailable", 1},
+		{"a proxy fails", []answer{{502, "", "", "<html>", whole}}, dryrun.Result{}, "not EC2's (HTTP status 502)", 1},
+		{"the connection breaks", []answer{{200, "", "", "", nothing}}, dryrun.Result{}, "reset by peer", 1},
+		{"the answer breaks", []answer{{412, "DryRunOperation", "ok", "", short}}, dryrun.Result{}, "HTTP status 412: the answer is cut short", 1},
+		{"the answer does not end", []answer{{403, "UnauthorizedOperation", "no", "", huge}}, dryrun.Result{}, "HTTP status 403: the answer is longer than", 1},
+		{"throttled, with another status", []answer{{400, "Throttling", "slow", "", whole}, {412, "DryRunOperation", "ok", "", whole}},
+			dryrun.Result{Outcome: dryrun.Allowed, Code: "DryRunOperation", Message: "ok", RequestID: "r-1"}, "", 2},
+		{"the credentials", []answer{{401, "AuthFailure", "AWS was not able to validate the provided access credentials", "", whole}}, dryrun.Result{}, "AuthFailure", 1},
+		{"a token that is quoted", []answer{{400, "InvalidParameterValue", creds.SessionToken, "", whole}},
 			dryrun.Result{Outcome: dryrun.Invalid, Code: "InvalidParameterValue", Message: "REDACTED", RequestID: "r-1"}, "", 1},
-		{"not EC2", []answer{{404, "", "", "<html>"}}, dryrun.Result{}, "not EC2's (HTTP status 404)", 1},
-		{"a redirect", []answer{{302, "", "", ""}}, dryrun.Result{}, "redirects", 1},
-		{"success", []answer{{200, "", "", "<RunInstancesResponse/>"}}, dryrun.Result{}, dryrun.ErrPerformed.Error(), 1},
+		{"not EC2", []answer{{404, "", "", "<html>", whole}}, dryrun.Result{}, "not EC2's (HTTP status 404)", 1},
+		{"a redirect", []answer{{302, "", "", "", whole}}, dryrun.Result{}, "redirects", 1},
+		{"success that breaks", []answer{{200, "", "", "<RunInst", short}}, dryrun.Result{}, dryrun.ErrPerformed.Error(), 1},
+		{"success that does not end", []answer{{200, "", "", "", huge}}, dryrun.Result{}, dryrun.ErrPerformed.Error(), 1},
+		{"success without words", []answer{{204, "", "", "", whole}}, dryrun.Result{}, dryrun.ErrPerformed.Error(), 1},
+		{"a message of two lines", []answer{{403, "SignatureDoesNotMatch", "It does not match.\n\nThe Canonical String should have been 'POST\nx:y'", "", whole}}, dryrun.Result{},
+			"dryrun: RunInstances: SignatureDoesNotMatch: It does not match. (HTTP status 403), request ID r-1", 1},
+		{"success", []answer{{200, "", "", "<RunInstancesResponse/>", whole}}, dryrun.Result{}, dryrun.ErrPerformed.Error(), 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -113,6 +146,8 @@ func TestCheck(t *testing.T) {
 				require.ErrorContains(t, err, "dryrun: RunInstances: ")
 				require.ErrorContains(t, err, tt.fails)
 				require.NotContains(t, err.Error(), "canary")
+				require.NotContains(t, err.Error(), "Canonical")
+				require.Equal(t, tt.fails == dryrun.ErrPerformed.Error(), errors.Is(err, dryrun.ErrPerformed))
 			})
 		})
 	}
@@ -153,6 +188,49 @@ func TestCheckSendsNothing(t *testing.T) {
 			require.Equal(t, tt.change == nil, errors.As(err, &input))
 		})
 	}
+}
+
+// TestConnects: what never left is sent again.
+func TestConnects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := &ec2{answers: []answer{{status: 412, code: "DryRunOperation"}}}
+		c, tries := e.client(), 0
+		carrier := c.Transport
+		c.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if tries++; tries < 3 {
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+			}
+			return carrier.RoundTrip(r)
+		})
+		got, err := c.Check(t.Context(), "RunInstances", run)
+		require.NoError(t, err)
+		require.Equal(t, dryrun.Allowed, got.Outcome)
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestTokenThatWasSent is the one that is redacted, not the one that the provider gives later.
+func TestTokenThatWasSent(t *testing.T) {
+	t.Parallel()
+	n := 0
+	rotating := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		n++
+		c := creds
+		c.SessionToken = strings.Repeat("canary", n*3)
+		return c, nil
+	})
+	parrot := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprintf(w, "<Response><Errors><Error><Code>InternalError</Code><Message>token %s</Message></Error></Errors></Response>", r.Header.Get("X-Amz-Security-Token"))
+	})
+	c := &dryrun.Client{Region: "eu-west-1", Credentials: rotating, Transport: awstest.Transport(map[string]http.Handler{"ec2.eu-west-1.amazonaws.com": parrot})}
+	_, err := c.Check(t.Context(), "RunInstances", run)
+	require.EqualError(t, err, "dryrun: RunInstances: InternalError: token REDACTED (HTTP status 500)")
+	require.Equal(t, 1, n)
 }
 
 func TestEndpoint(t *testing.T) {

@@ -30,7 +30,7 @@ func (c *Client) init() error {
 // whatever HTTP_PROXY says.
 func ownTransport() *http.Transport {
 	t := wire.NewTransport(time.Second)
-	t.Proxy, t.ForceAttemptHTTP2 = nil, false
+	t.Proxy = nil
 	return t
 }
 

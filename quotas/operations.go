@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"strconv"
 	"time"
 )
@@ -56,6 +57,9 @@ type Change struct {
 	// ServiceCode, QuotaCode, ServiceName and QuotaName say of which quota.
 	ServiceCode, QuotaCode, ServiceName, QuotaName string
 
+	// ContextID is the resource that the request is for, such as the ARN of a domain; "" for one that is for the account.
+	ContextID string
+
 	// Value is what was asked for, in units of Unit.
 	Value float64
 	Unit  string
@@ -95,11 +99,12 @@ type wireChange struct {
 	Id, CaseId, ServiceCode, ServiceName, QuotaCode, QuotaName, Status, Requester, Unit string
 	DesiredValue                                                                        float64
 	Created, LastUpdated                                                                seconds
+	QuotaContext                                                                        struct{ ContextId string }
 }
 
 func (w wireChange) change() Change {
 	return Change{ID: w.Id, CaseID: w.CaseId, ServiceCode: w.ServiceCode, QuotaCode: w.QuotaCode, ServiceName: w.ServiceName,
-		QuotaName: w.QuotaName, Value: w.DesiredValue, Unit: w.Unit, Status: Status(w.Status),
+		QuotaName: w.QuotaName, ContextID: w.QuotaContext.ContextId, Value: w.DesiredValue, Unit: w.Unit, Status: Status(w.Status),
 		Created: time.Time(w.Created), Updated: time.Time(w.LastUpdated), Requester: w.Requester}
 }
 
@@ -122,12 +127,12 @@ func (s *seconds) UnmarshalJSON(b []byte) error {
 // Services lists the services that have quotas.
 func (c *Client) Services(ctx context.Context) ([]Service, error) {
 	var all []Service
-	err := c.pages(ctx, "ListServices", map[string]any{}, func() (any, func() string) {
+	err := c.pages(ctx, "ListServices", map[string]any{}, func() (any, func(func(string) string) string) {
 		var out struct {
 			NextToken string
 			Services  []struct{ ServiceCode, ServiceName string }
 		}
-		return &out, func() string {
+		return &out, func(func(string) string) string {
 			for _, s := range out.Services {
 				all = append(all, Service{s.ServiceCode, s.ServiceName})
 			}
@@ -145,15 +150,15 @@ func (c *Client) List(ctx context.Context, service string) ([]Quota, error) {
 	}
 	var all []Quota
 	var bad error
-	err := c.pages(ctx, "ListServiceQuotas", map[string]any{"ServiceCode": service}, func() (any, func() string) {
+	err := c.pages(ctx, "ListServiceQuotas", map[string]any{"ServiceCode": service}, func() (any, func(func(string) string) string) {
 		var out struct {
 			NextToken string
 			Quotas    []wireQuota
 		}
-		return &out, func() string {
+		return &out, func(clean func(string) string) string {
 			for _, q := range out.Quotas {
 				if e := q.ErrorReason; e.ErrorCode != "" && bad == nil {
-					bad = fmt.Errorf("quotas: %s: %w", q.QuotaCode, &Error{Code: e.ErrorCode, Message: e.ErrorMessage, StatusCode: 200})
+					bad = fmt.Errorf("quotas: %s: %w", clean(q.QuotaCode), &Error{Code: clean(e.ErrorCode), Message: clean(e.ErrorMessage), StatusCode: http.StatusOK})
 				}
 				all = append(all, q.quota())
 			}
@@ -185,7 +190,7 @@ func (c *Client) get(ctx context.Context, operation, service, quota string) (Quo
 		return Quota{}, fmt.Errorf("quotas: %s: %w", operation, err)
 	}
 	var out struct{ Quota wireQuota }
-	if err := c.do(ctx, operation, map[string]any{"ServiceCode": service, "QuotaCode": quota}, &out); err != nil {
+	if _, err := c.do(ctx, operation, map[string]any{"ServiceCode": service, "QuotaCode": quota}, &out); err != nil {
 		return Quota{}, err
 	}
 	if out.Quota.QuotaCode == "" {
@@ -205,12 +210,12 @@ func (c *Client) History(ctx context.Context, service, quota string) ([]Change, 
 		return nil, fmt.Errorf("quotas: %s: %w", operation, err)
 	}
 	var all []Change
-	err = c.pages(ctx, operation, in, func() (any, func() string) {
+	err = c.pages(ctx, operation, in, func() (any, func(func(string) string) string) {
 		var out struct {
 			NextToken       string
 			RequestedQuotas []wireChange
 		}
-		return &out, func() string {
+		return &out, func(func(string) string) string {
 			for _, w := range out.RequestedQuotas {
 				all = append(all, w.change())
 			}
@@ -230,67 +235,11 @@ func (c *Client) Status(ctx context.Context, id string) (Change, error) {
 		return Change{}, fmt.Errorf("quotas: %s: %w", operation, err)
 	}
 	var out struct{ RequestedQuota wireChange }
-	if err := c.do(ctx, operation, map[string]any{"RequestId": id}, &out); err != nil {
+	if _, err := c.do(ctx, operation, map[string]any{"RequestId": id}, &out); err != nil {
 		return Change{}, err
 	}
 	if out.RequestedQuota.Id == "" {
 		return Change{}, fmt.Errorf("quotas: %s: the answer has no request", operation)
 	}
 	return out.RequestedQuota.change(), nil
-}
-
-// FindOpen returns the request for this quota and this value that AWS has not decided yet. found is false if there is none.
-func (c *Client) FindOpen(ctx context.Context, service, quota string, value float64) (open Change, found bool, err error) {
-	if err := checkValue(value); err != nil {
-		return Change{}, false, fmt.Errorf("quotas: %w", err)
-	}
-	if err := codes(service, quota); err != nil {
-		return Change{}, false, fmt.Errorf("quotas: %w", err)
-	}
-	history, err := c.History(ctx, service, quota)
-	if err != nil {
-		return Change{}, false, err
-	}
-	for _, h := range history {
-		if h.Status.Open() && h.Value == value && h.QuotaCode == quota && h.ServiceCode == service {
-			return h, true, nil
-		}
-	}
-	return Change{}, false, nil
-}
-
-func checkValue(value float64) error {
-	if !(value > 0 && value <= 1e10) {
-		return &InputError{"DesiredValue", "want more than 0 and at most 10,000,000,000"}
-	}
-	return nil
-}
-
-// Request asks AWS for another value of a quota, and may be repeated: if there is an open request for the same quota and
-// value, that one is returned, with existing true, and none is made. Two programs that ask at the same moment get one request
-// as well, since AWS takes only one for a quota at a time. An open request for another value is an [*Error] of AWS's, with
-// the code ResourceAlreadyExistsException.
-//
-// AWS may open a support case for it.
-func (c *Client) Request(ctx context.Context, service, quota string, value float64) (change Change, existing bool, err error) {
-	open, found, err := c.FindOpen(ctx, service, quota, value)
-	if err != nil || found {
-		return open, found, err
-	}
-	var out struct{ RequestedQuota wireChange }
-	err = c.do(ctx, "RequestServiceQuotaIncrease", map[string]any{"ServiceCode": service, "QuotaCode": quota, "DesiredValue": value}, &out)
-	var refused *Error
-	if errors.As(err, &refused) && refused.Code == "ResourceAlreadyExistsException" {
-		// Somebody else's, or this call's own, whose answer got lost.
-		if open, found, again := c.FindOpen(ctx, service, quota, value); again == nil && found {
-			return open, true, nil
-		}
-	}
-	if err != nil {
-		return Change{}, false, err
-	}
-	if out.RequestedQuota.Id == "" {
-		return Change{}, false, errors.New("quotas: RequestServiceQuotaIncrease: the answer has no request")
-	}
-	return out.RequestedQuota.change(), false, nil
 }

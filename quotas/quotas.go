@@ -14,13 +14,17 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/credchain/credchain/internal/backoff"
 	"github.com/credchain/credchain/internal/endpoint"
 	"github.com/credchain/credchain/internal/wire"
 	"github.com/credchain/credchain/sigv4"
 )
 
 const (
-	target         = "ServiceQuotasV20190624."
+	target = "ServiceQuotasV20190624."
+
+	requestIncrease = "RequestServiceQuotaIncrease"
+
 	connectTimeout = 5 * time.Second
 	callTimeout    = time.Minute // with all attempts, for each page
 	maxPages       = 1000
@@ -45,7 +49,7 @@ type Client struct {
 	// the environment. Redirects are never followed.
 	Transport http.RoundTripper
 
-	// MaxAttempts is how often a call is tried, the first attempt included. 0 means 3.
+	// MaxAttempts is how often a call is tried, the first attempt included. 0 means 3. For that of [Client.Request] see there.
 	MaxAttempts int
 
 	once   sync.Once
@@ -100,81 +104,112 @@ type InputError struct {
 // Error names the field.
 func (e *InputError) Error() string { return e.Field + ": " + e.Msg }
 
-// do makes one call. The answer is read into out.
-func (c *Client) do(ctx context.Context, operation string, in, out any) error {
-	if err := c.call(ctx, operation, in, out); err != nil {
-		return fmt.Errorf("quotas: %s: %w", operation, err)
+// do makes one call. The answer is read into out. clean makes words of the answer fit for an error.
+func (c *Client) do(ctx context.Context, operation string, in, out any) (clean func(string) string, err error) {
+	if clean, err = c.call(ctx, operation, in, out); err != nil {
+		return nil, fmt.Errorf("quotas: %s: %w", operation, err)
 	}
-	return nil
+	return clean, nil
 }
 
-func (c *Client) call(ctx context.Context, operation string, in, out any) error {
-	address, err := c.address()
+func (c *Client) call(ctx context.Context, operation string, in, out any) (clean func(string) string, err error) {
+	address, err := endpoint.For("servicequotas", c.Region, c.Endpoint, endpoint.Variant{FIPS: c.FIPS, DualStack: c.DualStack})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	body, err := json.Marshal(in)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	r.Header.Set("X-Amz-Target", target+operation)
 	r.Header.Set("User-Agent", "credchain")
-	resp, err := wire.Do(c.transport(), r)
+	resp, err := wire.RoundTrip(c.transport(), r)
+	var sent *wire.Sent
 	switch {
+	case errors.As(err, &sent) && sent.Err == nil:
+		return nil, &lostError{refusal(address, sent.Response, cleaner(sent.Request))}
+	case errors.As(err, &sent) && sent.Response != nil:
+		return nil, &lostError{fmt.Errorf("%s: HTTP status %d: %w", address, sent.Response.StatusCode, sent.Err)}
+	case errors.As(err, &sent):
+		return nil, &lostError{fmt.Errorf("%s: %w", address, sent.Err)}
 	case err != nil:
-		return fmt.Errorf("%s: %w", address, err)
-	case resp.StatusCode != http.StatusOK:
-		return refusal(resp, c.token(ctx))
+		return nil, fmt.Errorf("%s: %w", address, err)
 	}
-	if err := json.Unmarshal(resp.Body, out); err != nil {
-		return fmt.Errorf("%s: the answer is no JSON as Service Quotas gives it", address)
+	clean = cleaner(resp.Request)
+	answer, err := wire.Read(resp)
+	switch {
+	case err != nil && resp.StatusCode < http.StatusMultipleChoices:
+		return nil, &lostError{fmt.Errorf("%s: %w", address, err)}
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", address, err)
+	case answer.StatusCode != http.StatusOK:
+		return nil, refusal(address, answer, clean)
 	}
-	return nil
+	if err := json.Unmarshal(answer.Body, out); err != nil {
+		return nil, &lostError{fmt.Errorf("%s: the answer is no JSON as Service Quotas gives it", address)}
+	}
+	return clean, nil
 }
 
-// token is the session token that a refusal may quote.
-func (c *Client) token(ctx context.Context) string {
-	creds, err := c.Credentials.Retrieve(ctx)
-	if err != nil {
-		return ""
+// lostError is the error of a call that was made, and that may have had its effect.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string { return e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
+
+// cleaner makes the service's words fit for an error: without the session token, as it was sent, and on one line. A service
+// can go on with the canonical request that it computed, in which the token stands.
+func cleaner(sent *http.Request) func(string) string {
+	token := sent.Header.Get("X-Amz-Security-Token")
+	return func(words string) string {
+		line, _, _ := strings.Cut(strings.TrimSpace(words), "\n")
+		return wire.Clean(line, token)
 	}
-	return creds.SessionToken
 }
 
-func refusal(resp *wire.Response, token string) *Error {
-	var doc struct {
-		Type    string `json:"__type"`
-		Message string // in any case
-	}
-	e := &Error{StatusCode: resp.StatusCode, RequestID: wire.Clean(resp.Header.Get("X-Amzn-Requestid"), token)}
-	if json.Unmarshal(resp.Body, &doc) == nil {
-		e.Code = wire.Clean(doc.Type[strings.LastIndexByte(doc.Type, '#')+1:], token)
-		// A service can go on with the canonical request that it computed, in which the session token stands.
-		message, _, _ := strings.Cut(strings.TrimSpace(doc.Message), "\n")
-		e.Message = wire.Clean(message, token)
+// refusal is the error for an answer that is not one of success. What else than Service Quotas answers is known by its address.
+func refusal(address string, resp *wire.Response, clean func(string) string) error {
+	code, message := parse(resp)
+	e := &Error{Code: clean(code), Message: clean(message), RequestID: clean(resp.Header.Get("X-Amzn-Requestid")), StatusCode: resp.StatusCode}
+	if e.Code == "" {
+		return fmt.Errorf("%s: %w", address, e)
 	}
 	return e
 }
 
-func (c *Client) address() (string, error) {
-	variant := endpoint.Variant{FIPS: c.FIPS, DualStack: c.DualStack}
-	switch {
-	case c.Endpoint == "":
-		return endpoint.URL("servicequotas", c.Region, variant)
-	case variant != endpoint.Variant{}:
-		return "", fmt.Errorf("an endpoint is set, and so is %s, which is for AWS's own endpoints", variant)
+// parse reads an answer that refuses. One that is not Service Quotas' has no code.
+func parse(resp *wire.Response) (code, message string) {
+	var doc struct {
+		Type    string `json:"__type"`
+		Message string // in any case
 	}
-	if err := endpoint.CheckScope(c.Region); err != nil {
-		return "", err
+	if json.Unmarshal(resp.Body, &doc) != nil {
+		return "", ""
 	}
-	return endpoint.CheckURL(c.Endpoint)
+	return doc.Type[strings.LastIndexByte(doc.Type, '#')+1:], doc.Message
+}
+
+// throttled reports that an answer asks for fewer requests.
+func throttled(resp *wire.Response) bool {
+	code, _ := parse(resp)
+	return backoff.Classify(&Error{Code: code, StatusCode: resp.StatusCode}) == backoff.Throttle
+}
+
+// careful carries all requests, those that ask for something not twice.
+type careful struct{ once wire.Once }
+
+func (c *careful) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("X-Amz-Target") == target+requestIncrease {
+		return c.once.RoundTrip(r)
+	}
+	return c.once.Base.RoundTrip(r)
 }
 
 func (c *Client) transport() http.RoundTripper {
@@ -183,7 +218,8 @@ func (c *Client) transport() http.RoundTripper {
 		if base == nil {
 			base = wire.NewTransport(connectTimeout)
 		}
-		c.signed = &sigv4.Transport{Credentials: c.Credentials, Base: base, MaxAttempts: c.MaxAttempts,
+		once := &careful{wire.Once{Base: base, Throttled: throttled}}
+		c.signed = &sigv4.Transport{Credentials: c.Credentials, Base: once, MaxAttempts: c.MaxAttempts,
 			Signer: &sigv4.Signer{Service: "servicequotas", Region: c.Region}, Limiter: sigv4.AdaptiveLimits()}
 	})
 	return c.signed
@@ -192,15 +228,16 @@ func (c *Client) transport() http.RoundTripper {
 var errPages = errors.New("the list does not end")
 
 // pages calls an operation until its answer names no further page.
-func (c *Client) pages(ctx context.Context, operation string, in map[string]any, page func() (out any, next func() string)) error {
+func (c *Client) pages(ctx context.Context, operation string, in map[string]any, page func() (out any, next func(clean func(string) string) string)) error {
 	in["MaxResults"] = 100
 	seen := ""
 	for range maxPages {
 		out, next := page()
-		if err := c.do(ctx, operation, in, out); err != nil {
+		clean, err := c.do(ctx, operation, in, out)
+		if err != nil {
 			return err
 		}
-		token := next()
+		token := next(clean)
 		if token == "" {
 			return nil
 		}

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +40,9 @@ type answer struct {
 	body   string
 	after  bool // the service has done what was asked all the same
 	lost   bool // the connection breaks
+	short  bool // it breaks in the answer
+
+	becomes string // the state that the service gives the request in the end
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -63,6 +68,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if scripted == nil || scripted.after {
 		status, out := s.answer(operation, in)
+		if scripted != nil && scripted.becomes != "" {
+			s.changes[len(s.changes)-1]["Status"] = scripted.becomes
+		}
 		if scripted == nil {
 			w.WriteHeader(status)
 			json.NewEncoder(w).Encode(out)
@@ -71,6 +79,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if scripted.lost {
 		panic(http.ErrAbortHandler)
+	}
+	if scripted.short {
+		w.Header().Set("Content-Length", "1000")
 	}
 	w.WriteHeader(scripted.status)
 	io.WriteString(w, scripted.body)
@@ -171,11 +182,13 @@ func TestReads(t *testing.T) {
 	require.EqualError(t, err, "quotas: GetServiceQuota: NoSuchResourceException: no (HTTP status 400), request ID r-1")
 }
 
-// TestRequest is repeated at will, and there is one request.
+// TestRequest is repeated at will, and there is one request, which is sent once.
 func TestRequest(t *testing.T) {
 	t.Parallel()
 	const list, ask = "ListRequestedServiceQuotaChangeHistoryByQuota", "RequestServiceQuotaIncrease"
 	exists := `{"__type":"ResourceAlreadyExistsException","Message":"open"}`
+	other := func(c map[string]any, key string, value any) map[string]any { c[key] = value; return c }
+	lost := func(a answer) map[string][]answer { return map[string][]answer{ask: {a}} }
 	for _, tt := range []struct {
 		name     string
 		changes  []map[string]any
@@ -190,13 +203,31 @@ func TestRequest(t *testing.T) {
 		{"a case is open", []map[string]any{change("x", "DENIED", 128), change("a", "CASE_OPENED", 128)}, nil, "a", true, "", []string{list}},
 		{"decided", []map[string]any{change("a", "APPROVED", 128), change("b", "DENIED", 128), change("c", "CASE_CLOSED", 128), change("d", "NOT_APPROVED", 128), change("e", "INVALID_REQUEST", 128)},
 			nil, "new", false, "", []string{list, ask}},
-		{"open for another value", []map[string]any{change("a", "PENDING", 256)}, nil, "", false, "ResourceAlreadyExistsException", []string{list, ask, list}},
+		{"open for another value", []map[string]any{change("a", "CASE_OPENED", 256)}, nil, "a", true,
+			"quotas: a request for 256 is open (CASE_OPENED), so 128 is not asked for", []string{list}},
+		{"open for another quota", []map[string]any{other(change("a", "PENDING", 128), "QuotaCode", "L-2")}, nil, "new", false, "", []string{list, ask}},
+		{"open for another service", []map[string]any{other(change("a", "PENDING", 128), "ServiceCode", "es")}, map[string][]answer{ask: {{status: 200, body: `{"RequestedQuota":{"Id":"new","DesiredValue":128}}`}}}, "new", false, "", []string{list, ask}},
+		{"open for a resource", []map[string]any{other(change("a", "PENDING", 128), "QuotaContext", map[string]any{"ContextId": "arn:d"})},
+			map[string][]answer{ask: {{status: 200, body: `{"RequestedQuota":{"Id":"new","DesiredValue":128}}`}}}, "new", false, "", []string{list, ask}},
 		{"somebody else's at the same moment", []map[string]any{change("a", "PENDING", 128)}, map[string][]answer{list: {{status: 200, body: "{}"}}}, "a", true, "", []string{list, ask, list}},
-		{"the answer got lost", nil, map[string][]answer{ask: {{status: 200, body: "x", after: true, lost: true}}}, "new", true, "", []string{list, ask, ask, list}},
-		{"throttled", nil, map[string][]answer{ask: {{status: 429, body: `{"__type":"TooManyRequestsException"}`}}}, "new", false, "", []string{list, ask, ask}},
+		{"somebody else's, for another value", []map[string]any{change("a", "PENDING", 256)}, map[string][]answer{list: {{status: 200, body: "{}"}}}, "a", true, "a request for 256 is open", []string{list, ask, list}},
 		{"exists, and cannot be found", nil, map[string][]answer{ask: {{status: 400, body: exists}}}, "", false, "ResourceAlreadyExistsException", []string{list, ask, list}},
 		{"not allowed to look", nil, map[string][]answer{list: {{status: 400, body: `{"__type":"AccessDeniedException"}`}}}, "", false, "AccessDeniedException", []string{list}},
-		{"an answer without a request", nil, map[string][]answer{ask: {{status: 200, body: "{}"}}}, "", false, "no request", []string{list, ask}},
+		{"refused", nil, map[string][]answer{ask: {{status: 400, body: `{"__type":"QuotaExceededException"}`}}}, "", false, "QuotaExceededException", []string{list, ask}},
+		{"throttled", nil, map[string][]answer{ask: {{status: 429, body: `{"__type":"TooManyRequestsException"}`}, {status: 503, body: `{"__type":"ThrottlingException"}`}}}, "new", false, "", []string{list, ask, ask, ask}},
+
+		{"the answer got lost", nil, lost(answer{status: 200, body: "x", after: true, lost: true}), "new", false, "", []string{list, ask, list}},
+		{"lost, and approved already", []map[string]any{change("a", "APPROVED", 128)}, lost(answer{status: 200, after: true, lost: true, becomes: "APPROVED"}), "new", false, "", []string{list, ask, list}},
+		{"lost in the middle", nil, lost(answer{status: 200, body: "{", after: true, short: true}), "new", false, "", []string{list, ask, list}},
+		{"lost in a proxy", nil, lost(answer{status: 504, body: "<html>", after: true}), "new", false, "", []string{list, ask, list}},
+		{"an error that did it all the same", nil, lost(answer{status: 500, body: `{"__type":"ServiceException"}`, after: true}), "new", false, "", []string{list, ask, list}},
+		{"an answer without a request", nil, lost(answer{status: 200, body: "{}", after: true}), "new", false, "", []string{list, ask, list}},
+		{"an answer that is none", nil, lost(answer{status: 200, body: "<html>", after: true}), "new", false, "", []string{list, ask, list}},
+		{"it did not arrive", nil, lost(answer{status: 200, lost: true}), "", false, "reset by peer; " + quotas.ErrUnknown.Error() + ": the history does not have it", []string{list, ask, list}},
+		{"it did not arrive, as before", []map[string]any{change("a", "APPROVED", 128)}, lost(answer{status: 500, body: `{"__type":"ServiceException"}`}), "", false,
+			"ServiceException (HTTP status 500), request ID r-1; " + quotas.ErrUnknown.Error(), []string{list, ask, list}},
+		{"lost, and not allowed to look", nil, map[string][]answer{ask: {{status: 200, lost: true}}, list: {{status: 200, body: "{}"}, {status: 400, body: `{"__type":"AccessDeniedException"}`}}},
+			"", false, quotas.ErrUnknown.Error() + ", since the history cannot be read", []string{list, ask, list}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -205,18 +236,61 @@ func TestRequest(t *testing.T) {
 				got, existing, err := s.client().Request(t.Context(), "ec2", "L-1", 128)
 				require.NoError(t, s.wrong)
 				require.Equal(t, tt.calls, s.calls)
-				if tt.fails != "" {
-					require.ErrorContains(t, err, tt.fails)
-					return
-				}
-				require.NoError(t, err)
 				require.Equal(t, tt.id, got.ID)
 				require.Equal(t, tt.existing, existing)
-				require.Equal(t, 128.0, got.Value)
+				if tt.fails == "" {
+					require.NoError(t, err)
+					require.Equal(t, 128.0, got.Value)
+					return
+				}
+				require.ErrorContains(t, err, tt.fails)
+				require.Equal(t, strings.Contains(tt.fails, quotas.ErrUnknown.Error()), errors.Is(err, quotas.ErrUnknown))
+				var open *quotas.OpenError
+				require.Equal(t, existing, errors.As(err, &open))
+				if existing {
+					require.Equal(t, quotas.OpenError{Open: got, Wanted: 128}, *open)
+				}
 			})
 		})
 	}
 }
+
+// TestRequestConnects: what never left is sent again.
+func TestRequestConnects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{}
+		c := s.client()
+		carrier, refused := c.Transport, 0
+		c.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".RequestServiceQuotaIncrease") && refused < 2 {
+				refused++
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+			}
+			return carrier.RoundTrip(r)
+		})
+		got, existing, err := c.Request(t.Context(), "ec2", "L-1", 128)
+		require.NoError(t, err)
+		require.False(t, existing)
+		require.Equal(t, "new", got.ID)
+		require.Equal(t, 2, refused)
+	})
+}
+
+// TestReadsAreRepeated whatever breaks.
+func TestReadsAreRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{script: map[string][]answer{"ListServices": {{status: 200, lost: true}, {status: 500, body: "{}"}}}}
+		_, err := s.client().Services(t.Context())
+		require.NoError(t, err)
+		require.Len(t, s.calls, 3)
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestInput(t *testing.T) {
 	t.Parallel()
@@ -268,7 +342,43 @@ func TestBadAnswers(t *testing.T) {
 		{status: 200, body: `{"NextToken":"t"}`}, {status: 200, body: `{"NextToken":"t"}`}, {status: 200, body: `{"NextToken":"t"}`}}}}
 	_, err := s.client().List(t.Context(), "ec2")
 	require.ErrorContains(t, err, "does not end")
-	s = &service{script: map[string][]answer{"ListServiceQuotas": {{status: 200, body: `{"Quotas":[{"QuotaCode":"L-1","ErrorReason":{"ErrorCode":"DEPENDENCY_ACCESS_DENIED_ERROR","ErrorMessage":"x"}}]}`}}}}
-	_, err = s.client().List(t.Context(), "ec2")
-	require.ErrorContains(t, err, "L-1: DEPENDENCY_ACCESS_DENIED_ERROR")
+}
+
+// TestTokenThatWasSent is the one that is redacted, not the one that the provider gives later.
+func TestTokenThatWasSent(t *testing.T) {
+	t.Parallel()
+	n := 0
+	rotating := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		n++
+		c := creds
+		c.SessionToken = strings.Repeat("canary", n*3)
+		return c, nil
+	})
+	parrot := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		json.NewEncoder(w).Encode(map[string]string{"__type": "AccessDeniedException", "message": "token " + r.Header.Get("X-Amz-Security-Token")})
+	})
+	c := &quotas.Client{Region: "eu-west-1", Credentials: rotating, Transport: awstest.Transport(map[string]http.Handler{"servicequotas.eu-west-1.amazonaws.com": parrot})}
+	_, err := c.Status(t.Context(), "a")
+	require.EqualError(t, err, "quotas: GetRequestedServiceQuotaChange: AccessDeniedException: token REDACTED (HTTP status 403)")
+	require.Equal(t, 1, n)
+}
+
+// TestReasonsAreCleaned: the error of one quota in a list has no secret, no second line and an end.
+func TestReasonsAreCleaned(t *testing.T) {
+	t.Parallel()
+	hostile := creds.SessionToken + ` \u001b[31m` + strings.Repeat("x", 1000) + `\nsecond`
+	body := `{"Quotas":[{"QuotaCode":"L-1` + hostile + `","ErrorReason":{"ErrorCode":"DEPENDENCY_ACCESS_DENIED_ERROR","ErrorMessage":"` + hostile + `"}},` +
+		`{"QuotaCode":"L-2","ErrorReason":{"ErrorCode":"` + hostile + `"}}]}`
+	s := &service{script: map[string][]answer{"ListServiceQuotas": {{status: 200, body: body}}}}
+	_, err := s.client().List(t.Context(), "ec2")
+	var e *quotas.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "DEPENDENCY_ACCESS_DENIED_ERROR", e.Code)
+	require.True(t, strings.HasPrefix(e.Message, "REDACTED  [31mxxx"), e.Message)
+	require.Len(t, e.Message, 512)
+	require.Less(t, len(err.Error()), 1200)
+	for _, bad := range []string{"canary", "\x1b", "\n", "second"} {
+		require.NotContains(t, err.Error(), bad)
+	}
 }

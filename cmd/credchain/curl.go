@@ -18,6 +18,10 @@ flags of curl, retries as the AWS SDKs do, corrects a wrong clock, and follows n
 
 Service and region come from the host's name if it is one of AWS's.
 
+Services that refuse a signature repeat the request. In an answer with a status of 400 or more the session
+token, and what -H and the URL have under names for secrets, are replaced by REDACTED, unless it goes to
+a file with -o. Such an answer to a wrong signature is explained on standard error.
+
 Exit codes: 0 for every answer, also one that refuses; with --fail, 3 for a status of 400 or more.`
 
 func (a *app) curlCommand() *cobra.Command {
@@ -66,8 +70,17 @@ func (a *app) curlCommand() *cobra.Command {
 			if refused {
 				answer = a.diagnosed(signer, resp)
 			}
+			if include || head {
+				answer = io.MultiReader(strings.NewReader(fmt.Sprintf("%s %s\n%s\n", resp.Proto, resp.Status, headerLines(resp.Header))), answer)
+			}
+			if output == "-" {
+				output = ""
+			}
+			if refused && output == "" {
+				answer = mask(answer, spellings(resp.Request))
+			}
 			if !refused || !fail {
-				if err := a.answer(resp, answer, include || head, output); err != nil {
+				if err := a.answer(answer, output); err != nil {
 					return err
 				}
 			}
@@ -114,9 +127,9 @@ func (a *app) diagnosed(s *sigv4.Signer, resp *http.Response) io.Reader {
 }
 
 // answer writes an answer to a file or to standard output.
-func (a *app) answer(resp *http.Response, body io.Reader, include bool, output string) (err error) {
+func (a *app) answer(answer io.Reader, output string) (err error) {
 	out := a.out
-	if output != "" && output != "-" {
+	if output != "" {
 		f, err := os.Create(output)
 		if err != nil {
 			return &failure{code: exitUsage, what: "the answer cannot be written: " + err.Error()}
@@ -128,12 +141,7 @@ func (a *app) answer(resp *http.Response, body io.Reader, include bool, output s
 		}()
 		out = f
 	}
-	if include {
-		if _, err := fmt.Fprintf(out, "%s %s\n%s\n", resp.Proto, resp.Status, headerLines(resp.Header)); err != nil {
-			return &failure{code: exitFailed, what: "the answer could not be written: " + err.Error()}
-		}
-	}
-	if _, err := io.Copy(out, body); err != nil {
+	if _, err := io.Copy(out, answer); err != nil {
 		return &failure{code: exitFailed, what: "the answer was cut short or could not be written: " + err.Error()}
 	}
 	return nil

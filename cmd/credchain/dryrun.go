@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/credchain/credchain/dryrun"
-	"github.com/credchain/credchain/quotas"
+	"github.com/credchain/credchain/internal/endpoint"
+	"github.com/credchain/credchain/providers"
 	"github.com/credchain/credchain/sts"
 )
 
@@ -48,27 +50,29 @@ func (a *app) dryRunCommand() *cobra.Command {
 			for _, p := range args[2:] {
 				key, value, ok := strings.Cut(p, "=")
 				if !ok || key == "" {
-					return usage(fmt.Sprintf("the parameter %q is not KEY=VALUE", p), "write it so")
+					return usage(fmt.Sprintf("the parameter %q is not KEY=VALUE", p), "write it as InstanceId.1=i-0123")
 				}
 				if parameters.Has(key) {
 					return usage("the parameter "+key+" is given twice", "number a list: %s.1=… %s.2=…", key, key)
 				}
 				parameters.Set(key, value)
 			}
-			client, err := a.sts(ctx)
+			at, err := a.endpoint(cmd, "EC2", address)
 			if err != nil {
 				return err
 			}
-			ec2 := &dryrun.Client{Region: client.Region, Credentials: client.Credentials, Transport: client.Transport,
-				FIPS: client.FIPS, DualStack: client.DualStack, Endpoint: a.endpointOf("EC2", address)}
-			if ec2.Endpoint != "" {
-				ec2.FIPS, ec2.DualStack = false, false
-			}
+			chain := a.chain(a.cfg)
+			ec2 := &dryrun.Client{Region: at.Region, Credentials: chain, Transport: at.Transport,
+				Endpoint: at.URL, FIPS: at.FIPS, DualStack: at.DualStack}
 			r, err := ec2.Check(ctx, args[1], parameters)
 			if err != nil {
-				return serviceFailure(err)
+				return dryRunFailure(err)
 			}
-			return a.dryRunResult(ctx, client, r, asJSON, decode)
+			var message sts.AuthorizationMessage
+			if decode && r.EncodedMessage != "" {
+				message = a.decoded(ctx, chain, r.EncodedMessage)
+			}
+			return a.dryRunResult(r, message, asJSON, decode)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON document for programs")
@@ -77,14 +81,21 @@ func (a *app) dryRunCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) dryRunResult(ctx context.Context, client *sts.Client, r dryrun.Result, asJSON, decode bool) error {
+// decoded has STS decode a message. If it does not, the rest of what EC2 says is worth showing all the same.
+func (a *app) decoded(ctx context.Context, creds aws.CredentialsProvider, encoded string) sts.AuthorizationMessage {
 	var message sts.AuthorizationMessage
-	if decode && r.EncodedMessage != "" {
-		var err error
-		if message, err = client.DecodeAuthorizationMessage(ctx, r.EncodedMessage); err != nil && message.Raw == "" {
-			return callFailure(err)
-		}
+	client, err := a.sts(ctx)
+	if err == nil {
+		client.Credentials = creds
+		message, err = client.DecodeAuthorizationMessage(ctx, encoded)
 	}
+	if err != nil && message.Raw == "" {
+		fmt.Fprintln(a.err, "credchain: the message is not decoded: "+printable(err.Error()))
+	}
+	return message
+}
+
+func (a *app) dryRunResult(r dryrun.Result, message sts.AuthorizationMessage, asJSON, decode bool) error {
 	var text string
 	switch {
 	case asJSON:
@@ -118,7 +129,7 @@ func (a *app) dryRunResult(ctx context.Context, client *sts.Client, r dryrun.Res
 	}
 	switch r.Outcome {
 	case dryrun.Denied:
-		remedy := ""
+		remedy := "`credchain whoami` shows whose they are"
 		if r.EncodedMessage != "" && !decode {
 			remedy = "--decode shows why"
 		}
@@ -129,29 +140,41 @@ func (a *app) dryRunResult(ctx context.Context, client *sts.Client, r dryrun.Res
 	return nil
 }
 
-// endpointOf is the address of a service that the flag or the environment gives, "" for AWS's own.
-func (a *app) endpointOf(id, flag string) string {
-	getenv := a.cfg.System.Getenv
-	if getenv == nil {
-		getenv = os.Getenv
+// dryRunFailure says why EC2 could not be asked.
+func dryRunFailure(err error) error {
+	var bad *dryrun.InputError
+	if errors.As(err, &bad) {
+		if bad.Field == "Action" {
+			return usage("ACTION: "+bad.Msg, "write it as EC2's API does: StopInstances, not stop-instances")
+		}
+		return usage(bad.Error(), "see `credchain dry-run --help`")
 	}
+	f, ok := callFailure(err).(*failure)
+	if !ok {
+		return err
+	}
+	f.what = strings.TrimPrefix(f.what, "dryrun: ")
+	var refused *dryrun.Error
 	switch {
-	case flag != "":
-		return flag
-	case strings.EqualFold(getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true"):
-		return ""
-	case getenv("AWS_ENDPOINT_URL_"+id) != "":
-		return getenv("AWS_ENDPOINT_URL_" + id)
+	case errors.As(err, &refused) && refused.Code != "" && (refused.StatusCode == http.StatusUnauthorized || refused.StatusCode == http.StatusForbidden) && f.remedy == "":
+		f.remedy = "`credchain whoami` says whether these credentials are good at all"
+	case errors.Is(err, dryrun.ErrPerformed):
+		f.remedy = "undo it if you must; EC2 knows no dry run of this action, or --endpoint-url and AWS_ENDPOINT_URL name something that is not EC2"
 	}
-	return getenv("AWS_ENDPOINT_URL")
+	return f
 }
 
-// serviceFailure says why a call of EC2 or Service Quotas failed.
-func serviceFailure(err error) error {
-	var ec2 *dryrun.InputError
-	var quota *quotas.InputError
-	if errors.As(err, &ec2) || errors.As(err, &quota) {
-		return usage(err.Error(), "see `credchain --help`")
+// endpoint says how a service is called, by the ID of its API model: at the URL of the flag, or as environment and profile say.
+func (a *app) endpoint(cmd *cobra.Command, id, address string) (providers.ServiceEndpoint, error) {
+	const flag = "endpoint-url"
+	if cmd.Flag(flag).Changed {
+		if _, err := endpoint.CheckURL(address); err != nil {
+			return providers.ServiceEndpoint{}, usage("--"+flag+": "+err.Error(), "write it as http://localhost:4566")
+		}
 	}
-	return callFailure(err)
+	at, err := providers.Endpoint(cmd.Context(), a.cfg, id, address)
+	if err != nil {
+		return at, failed(err)
+	}
+	return at, nil
 }

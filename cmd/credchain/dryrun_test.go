@@ -54,6 +54,7 @@ func TestDryRun(t *testing.T) {
 	t.Parallel()
 	blob := strings.Repeat("aB3_", 30)
 	denied := &compute{status: 403, code: "UnauthorizedOperation", message: "You are not authorized. Encoded authorization failure message: " + blob}
+	other := &compute{status: 403, code: "UnauthorizedOperation", message: "No. Encoded authorization failure message: " + strings.Repeat("x", 30)}
 	for name, tt := range map[string]struct {
 		ec2  *compute
 		args string
@@ -65,12 +66,14 @@ func TestDryRun(t *testing.T) {
 		"denied":          {denied, "", exitDenied, []string{"denied  UnauthorizedOperation: You are not authorized.\nencoded message: " + blob + "\n"}, "--decode shows why"},
 		"denied, decoded": {denied, "--decode", exitDenied, []string{"denied  UnauthorizedOperation", "outcome    denied, by a statement that says so\n", "action     ec2:StopInstances\n"}, "may not do it"},
 		"invalid":         {&compute{status: 400, code: "MissingParameter", message: "no ID"}, "", exitInvalid, []string{"invalid  MissingParameter: no ID\n"}, "MissingParameter"},
-		"credentials":     {&compute{status: 401, code: "AuthFailure", message: "x"}, "", exitFailed, nil, "AuthFailure"},
+		"credentials":     {&compute{status: 401, code: "AuthFailure", message: "x"}, "", exitFailed, nil, "AuthFailure: x (HTTP status 401), request ID r-1\n  `credchain whoami`"},
+		"not decoded":     {other, "--decode", exitDenied, []string{"encoded message: " + strings.Repeat("x", 30) + "\n"}, "the message is not decoded: sts: DecodeAuthorizationMessage"},
+		"performed":       {&compute{status: 200}, "", exitFailed, nil, "StopInstances: EC2 answered with success, not with DryRunOperation: the action was performed\n  undo it"},
 		"an endpoint":     {&compute{status: 412, code: "DryRunOperation", message: "ok"}, "--endpoint-url http://localhost:4566", exitFound, []string{"allowed  ok\n"}, ""},
 		"a parameter":     {&compute{}, "InstanceId", exitUsage, nil, "KEY=VALUE"},
 		"twice the same":  {&compute{}, "A=1 A=2", exitUsage, nil, "given twice"},
 		"DryRun=false":    {&compute{}, "DryRun=false", exitUsage, nil, "DryRun"},
-		"a bad endpoint":  {&compute{}, "--endpoint-url nowhere", exitFailed, nil, "endpoint"},
+		"a bad endpoint":  {&compute{}, "--endpoint-url nowhere", exitUsage, nil, "endpoint"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,6 +91,9 @@ func TestDryRun(t *testing.T) {
 			}
 		})
 	}
+	_, errs, code := (&compute{}).machine().run(t, "dry-run", "ec2", "stop-instances")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "StopInstances, not stop-instances")
 	for _, args := range [][]string{{"dry-run"}, {"dry-run", "ec2"}, {"dry-run", "s3", "GetObject"}} {
 		_, errs, code := (&compute{}).machine().run(t, args...)
 		require.Equal(t, exitUsage, code)

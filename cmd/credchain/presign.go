@@ -30,6 +30,9 @@ func (a *app) presignCommand() *cobra.Command {
 		Args: oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
+			if in.Expires < time.Second || in.Expires > sigv4.MaxExpires {
+				return usage(fmt.Sprintf("--expires is %s, and a URL works from 1s to 7 days (168h)", in.Expires), "see `credchain presign --help`")
+			}
 			r, err := a.build(ctx, &f, args[0])
 			if err != nil {
 				return err
@@ -72,8 +75,8 @@ func (a *app) presignCommand() *cobra.Command {
 		},
 	}
 	f.bind(cmd)
-	cmd.Flags().DurationVar(&in.Expires, "expires", 15*time.Minute, "how long the URL works, up to 7 days (168h)")
-	cmd.Flags().DurationVar(&in.MinValidity, "min-validity", 0, "fail unless the credentials last so long, after renewing them")
+	cmd.Flags().DurationVar(&in.Expires, "expires", 15*time.Minute, "how `LONG` the URL works, such as 30m or 12h, up to 7 days (168h)")
+	cmd.Flags().DurationVar(&in.MinValidity, "min-validity", 0, "fail unless the credentials last so `LONG`, after renewing them")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON document for programs")
 	return cmd
 }

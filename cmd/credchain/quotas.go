@@ -15,7 +15,10 @@ import (
 )
 
 const quotasHelp = `Show the quotas of an account (Service Quotas), and ask for more. They are those of one region; those of
-global services are in us-east-1.`
+global services are in us-east-1.
+
+A request may be repeated: if one is open for the quota, it is shown, and none is made. If that one is for
+another value, or the service refuses, the exit code is 3.`
 
 func (a *app) quotasCommand() *cobra.Command {
 	var asJSON bool
@@ -28,8 +31,9 @@ func (a *app) quotasCommand() *cobra.Command {
   credchain quotas list ec2
   credchain quotas get ec2 L-1216C47A
   credchain quotas request ec2 L-1216C47A 128 --dry-run`,
-		Args: knownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SuggestionsMinimumDistance: 2,
+		Args:                       knownCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := cmd.PersistentFlags()
 	flags.BoolVar(&asJSON, "json", false, "write a JSON document for programs")
@@ -41,12 +45,12 @@ func (a *app) quotasCommand() *cobra.Command {
 			Use: use, Short: short,
 			Args: func(cmd *cobra.Command, args []string) error {
 				if len(args) < least || len(args) > most {
-					return usage("the arguments are "+strings.TrimSpace(strings.TrimPrefix(use, cmd.Name())), "see `%s --help`", cmd.CommandPath())
+					return usage(cmd.Name()+" takes "+strings.TrimSpace(strings.TrimPrefix(use, cmd.Name())), "see `%s --help`", cmd.CommandPath())
 				}
 				return nil
 			},
 			RunE: func(cmd *cobra.Command, args []string) error {
-				client, err := a.quotaClient(cmd.Context(), address)
+				client, err := a.quotaClient(cmd, address)
 				if err != nil {
 					return err
 				}
@@ -67,14 +71,14 @@ func (a *app) quotasCommand() *cobra.Command {
 			}
 			all, err := c.List(ctx, args[0])
 			if err != nil {
-				return serviceFailure(err)
+				return quotaFailure(err)
 			}
 			return a.showQuotas(all, asJSON)
 		}),
 		command("get SERVICE QUOTA", "Show a quota", 2, 2, func(ctx context.Context, c *quotas.Client, args []string) error {
 			q, standard, err := effective(ctx, c, args[0], args[1])
 			if err != nil {
-				return serviceFailure(err)
+				return quotaFailure(err)
 			}
 			return a.showQuota(q, standard, asJSON)
 		}),
@@ -82,14 +86,14 @@ func (a *app) quotasCommand() *cobra.Command {
 		command("status ID", "Show where a request stands", 1, 1, func(ctx context.Context, c *quotas.Client, args []string) error {
 			change, err := c.Status(ctx, args[0])
 			if err != nil {
-				return serviceFailure(err)
+				return quotaFailure(err)
 			}
 			return a.showChanges([]quotas.Change{change}, asJSON)
 		}),
 		command("history SERVICE [QUOTA]", "List the requests that were made", 1, 2, func(ctx context.Context, c *quotas.Client, args []string) error {
 			all, err := c.History(ctx, args[0], strings.Join(args[1:], ""))
 			if err != nil {
-				return serviceFailure(err)
+				return quotaFailure(err)
 			}
 			return a.showChanges(all, asJSON)
 		}),
@@ -97,17 +101,13 @@ func (a *app) quotasCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) quotaClient(ctx context.Context, address string) (*quotas.Client, error) {
-	client, err := a.sts(ctx)
+func (a *app) quotaClient(cmd *cobra.Command, address string) (*quotas.Client, error) {
+	at, err := a.endpoint(cmd, "Service Quotas", address)
 	if err != nil {
 		return nil, err
 	}
-	c := &quotas.Client{Region: client.Region, Credentials: client.Credentials, Transport: client.Transport,
-		FIPS: client.FIPS, DualStack: client.DualStack, Endpoint: a.endpointOf("SERVICE_QUOTAS", address)}
-	if c.Endpoint != "" {
-		c.FIPS, c.DualStack = false, false
-	}
-	return c, nil
+	return &quotas.Client{Region: at.Region, Credentials: a.chain(a.cfg), Transport: at.Transport,
+		Endpoint: at.URL, FIPS: at.FIPS, DualStack: at.DualStack}, nil
 }
 
 // effective returns the quota with the value that holds, and AWS's default if the service knows both. For some quotas there
@@ -134,25 +134,29 @@ func (a *app) requestQuota(ctx context.Context, c *quotas.Client, args []string,
 	}
 	if !dry {
 		change, existing, err := c.Request(ctx, args[0], args[1], value)
-		if err != nil {
+		switch {
+		case existing && err != nil:
+			return a.otherIsOpen(change, value, asJSON)
+		case err != nil:
 			return quotaFailure(err)
-		}
-		if existing {
+		case existing:
 			fmt.Fprintln(a.err, "there is an open request for it already, so none is made")
 		}
 		return a.showChanges([]quotas.Change{change}, asJSON)
 	}
-	open, found, err := c.FindOpen(ctx, args[0], args[1], value)
-	if err != nil {
-		return serviceFailure(err)
-	}
-	if found {
+	open, found, err := c.FindOpen(ctx, args[0], args[1])
+	switch {
+	case err != nil:
+		return quotaFailure(err)
+	case found && open.Value != value:
+		return a.otherIsOpen(open, value, asJSON)
+	case found:
 		fmt.Fprintln(a.err, "there is an open request for it already, so none would be made")
 		return a.showChanges([]quotas.Change{open}, asJSON)
 	}
 	q, _, err := effective(ctx, c, args[0], args[1])
 	if err != nil {
-		return serviceFailure(err)
+		return quotaFailure(err)
 	}
 	switch {
 	case !q.Adjustable:
@@ -176,16 +180,45 @@ func (a *app) requestQuota(ctx context.Context, c *quotas.Client, args []string,
 	return a.write(fmt.Sprintf("would ask for %s instead of %s: %s (%s %s)\n", number(value), number(q.Value), printable(q.Name), printable(q.ServiceCode), printable(q.QuotaCode)))
 }
 
-func quotaFailure(err error) error {
-	f, ok := serviceFailure(err).(*failure)
-	if !ok {
+// otherIsOpen shows the request that is open for another value, and fails.
+func (a *app) otherIsOpen(open quotas.Change, value float64, asJSON bool) error {
+	if err := a.showChanges([]quotas.Change{open}, asJSON); err != nil {
 		return err
 	}
+	return &failure{code: exitFailed, what: (&quotas.OpenError{Open: open, Wanted: value}).Error(),
+		remedy: "AWS takes one request for a quota at a time: wait until it is decided, or ask for the change in its support case"}
+}
+
+// quotaArguments are those that the fields of a call come from.
+var quotaArguments = map[string]string{"ServiceCode": "SERVICE", "QuotaCode": "QUOTA", "DesiredValue": "VALUE", "RequestId": "ID"}
+
+// quotaFailure says why a call of Service Quotas failed.
+func quotaFailure(err error) error {
+	var bad *quotas.InputError
+	if errors.As(err, &bad) {
+		return usage(quotaArguments[bad.Field]+": "+bad.Msg, "see `credchain quotas --help`")
+	}
+	f, ok := callFailure(err).(*failure)
+	if ok {
+		f.what = strings.TrimPrefix(f.what, "quotas: ")
+	}
 	var refused *quotas.Error
-	if errors.As(err, &refused) && refused.Code == "ResourceAlreadyExistsException" {
-		f.remedy = "a request for another value is open; `credchain quotas history SERVICE QUOTA` shows it"
+	switch {
+	case !ok:
+		return err
+	case errors.Is(err, quotas.ErrUnknown):
+		f.remedy = "ask again later: what has arrived is found, and not asked for twice; or see `credchain quotas history`"
+	case f.remedy == "" && errors.As(err, &refused):
+		f.remedy = quotaRemedies[refused.Code]
 	}
 	return f
+}
+
+var quotaRemedies = map[string]string{
+	"NoSuchResourceException":        "`credchain quotas list [SERVICE]` shows what there is in this region; --region chooses another",
+	"ResourceAlreadyExistsException": "a request for it is open; `credchain quotas history SERVICE QUOTA` shows it",
+	"AccessDeniedException":          "the credentials are good, but not allowed to do this; `credchain whoami` shows whose they are",
+	"UnrecognizedClientException":    "AWS does not know this access key; `credchain explain` shows where it comes from",
 }
 
 // number is a value without a fraction that is nothing.
@@ -215,7 +248,7 @@ func (a *app) table(rows [][]string) error {
 func (a *app) listServices(ctx context.Context, c *quotas.Client, asJSON bool) error {
 	all, err := c.Services(ctx)
 	if err != nil {
-		return serviceFailure(err)
+		return quotaFailure(err)
 	}
 	type service struct {
 		Code string `json:"code"`
@@ -294,13 +327,14 @@ func (a *app) showChanges(all []quotas.Change, asJSON bool) error {
 		Service string        `json:"service_code"`
 		Quota   string        `json:"quota_code"`
 		Name    string        `json:"name"`
+		Context string        `json:"context_id,omitempty"`
 		Value   float64       `json:"desired_value"`
 		Created *time.Time    `json:"created,omitempty"`
 		Updated *time.Time    `json:"updated,omitempty"`
 	}
 	doc, rows := []change{}, [][]string{}
 	for _, c := range all {
-		doc = append(doc, change{c.ID, c.CaseID, c.Status, c.ServiceCode, c.QuotaCode, c.QuotaName, c.Value, unlessZero(c.Created), unlessZero(c.Updated)})
+		doc = append(doc, change{c.ID, c.CaseID, c.Status, c.ServiceCode, c.QuotaCode, c.QuotaName, c.ContextID, c.Value, unlessZero(c.Created), unlessZero(c.Updated)})
 		day := ""
 		if !c.Created.IsZero() {
 			day = c.Created.Format(time.DateOnly)

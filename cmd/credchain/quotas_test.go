@@ -18,6 +18,8 @@ import (
 type limits struct {
 	fixed bool
 	open  float64
+	lost  bool // the answer to a request for more does not come
+	deaf  bool // nor does the request
 	calls []string
 }
 
@@ -50,12 +52,17 @@ func (l *limits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		fmt.Fprintf(w, `{"RequestedQuotas":[%s]}`, change(l.open))
+	case operation == "RequestServiceQuotaIncrease" && l.lost:
+		if !l.deaf {
+			l.open = in["DesiredValue"].(float64)
+		}
+		panic(http.ErrAbortHandler)
 	case operation == "RequestServiceQuotaIncrease" && l.open == 0:
 		fmt.Fprintf(w, `{"RequestedQuota":%s}`, change(in["DesiredValue"].(float64)))
 	case operation == "RequestServiceQuotaIncrease":
 		w.WriteHeader(http.StatusBadRequest)
 		io.WriteString(w, `{"__type":"ResourceAlreadyExistsException","message":"one is open"}`)
-	case operation == "GetRequestedServiceQuotaChange":
+	case operation == "GetRequestedServiceQuotaChange" && in["RequestId"] == "id-1":
 		fmt.Fprintf(w, `{"RequestedQuota":%s}`, change(128))
 	default:
 		w.WriteHeader(http.StatusBadRequest)
@@ -86,7 +93,10 @@ func TestQuotas(t *testing.T) {
 		"only a default":   {&limits{}, "get ec2 L-2", exitFound, "name        On-Demand\nvalue       5\n", "", false},
 		"request":          {&limits{}, "request ec2 L-1 128", exitFound, asked, "", true},
 		"request again":    {&limits{open: 128}, "request ec2 L-1 128", exitFound, asked, "open request for it already", false},
-		"another is open":  {&limits{open: 256}, "request ec2 L-1 128", exitFailed, "", "quotas history", true},
+		"another is open":  {&limits{open: 256}, "request ec2 L-1 128", exitFailed, strings.Replace(asked, "128", "256", 1), "a request for 256 is open (PENDING), so 128 is not asked for", false},
+		"dry run, another": {&limits{open: 256}, "request ec2 L-1 128 --dry-run", exitFailed, strings.Replace(asked, "128", "256", 1), "a request for 256 is open (PENDING), so 128 is not asked for", false},
+		"the answer lost":  {&limits{lost: true}, "request ec2 L-1 128", exitFound, asked, "", true},
+		"it got lost":      {&limits{lost: true, deaf: true}, "request ec2 L-1 128", exitFailed, "", "ask again later", true},
 		"dry run":          {&limits{}, "request ec2 L-1 128 --dry-run", exitFound, "would ask for 128 instead of 64: On-Demand (ec2 L-1)\n", "", false},
 		"dry run, open":    {&limits{open: 128}, "request ec2 L-1 128 --dry-run", exitFound, asked, "none would be made", false},
 		"dry run, fixed":   {&limits{fixed: true}, "request ec2 L-1 128 --dry-run", exitFailed, "", "cannot be changed", false},
@@ -96,11 +106,13 @@ func TestQuotas(t *testing.T) {
 		"history of one":   {&limits{open: 128}, "history ec2 L-1", exitFound, asked, "", false},
 		"an endpoint":      {&limits{}, "list --endpoint-url http://localhost:4566", exitFound, "ec2  Amazon EC2\n", "", false},
 		"not a number":     {&limits{}, "request ec2 L-1 many", exitUsage, "", "is no number", false},
-		"nothing":          {&limits{}, "request ec2 L-1 0", exitUsage, "", "DesiredValue", false},
-		"a quota's name":   {&limits{}, "get ec2 On/Demand", exitUsage, "", "QuotaCode", false},
-		"too few":          {&limits{}, "get ec2", exitUsage, "", "SERVICE QUOTA", false},
-		"no such command":  {&limits{}, "lst", exitUsage, "", "no command", false},
-		"a bad endpoint":   {&limits{}, "list --endpoint-url localhost", exitFailed, "", "endpoint", false},
+		"nothing":          {&limits{}, "request ec2 L-1 0", exitUsage, "", "VALUE: want more than 0", false},
+		"a quota's name":   {&limits{}, "get ec2 On/Demand", exitUsage, "", "QUOTA: only letters", false},
+		"no such quota":    {&limits{}, "status id-2", exitFailed, "", "NoSuchResourceException: no such quota", false},
+		"too few":          {&limits{}, "get ec2", exitUsage, "", "get takes SERVICE QUOTA", false},
+		"no such command":  {&limits{}, "lst", exitUsage, "", "did you mean list", false},
+		"nothing like it":  {&limits{}, "zzzzzz", exitUsage, "", "see `credchain quotas --help`", false},
+		"a bad endpoint":   {&limits{}, "list --endpoint-url localhost", exitUsage, "", "endpoint", false},
 		"no such endpoint": {&limits{}, "list --endpoint-url http://127.0.0.1:1", exitFailed, "", "127.0.0.1:1", false},
 	} {
 		t.Run(name, func(t *testing.T) {

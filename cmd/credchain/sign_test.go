@@ -103,6 +103,7 @@ func TestSignFails(t *testing.T) {
 		want string
 	}{
 		"no URL":              {nil, exitUsage, "takes one URL"},
+		"an S3 address":       {[]string{"s3://b/k"}, exitUsage, "https://BUCKET.s3.REGION.amazonaws.com/KEY"},
 		"a path":              {[]string{"/x"}, exitUsage, "not an http or https URL"},
 		"a broken URL":        {[]string{"https://canary%zz/"}, exitUsage, "not a URL"},
 		"a user":              {[]string{"https://u:canary@sqs.eu-west-1.amazonaws.com/"}, exitUsage, "user name"},
@@ -195,6 +196,12 @@ func TestPresignLimits(t *testing.T) {
 	_, errs, code = m.run(t, "presign", "https://b.s3.eu-west-1.amazonaws.com/k", "--expires", "169h")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, "7 days")
+	for _, bad := range []string{"0s", "-1h", "1ms"} {
+		out, errs, code = m.run(t, "presign", "https://b.s3.eu-west-1.amazonaws.com/k", "--expires", bad)
+		require.Equal(t, exitUsage, code, "not the default")
+		require.Contains(t, errs, "--expires is "+bad)
+		require.Empty(t, out)
+	}
 }
 
 func TestVerifyRaw(t *testing.T) {
@@ -224,7 +231,7 @@ func TestVerifyRaw(t *testing.T) {
 		"is no time":             {"--raw", "-", "--at", "noon"},
 		"no request of HTTP/1.1": {"--raw", empty},
 		"one URL, or --raw":      {},
-		"/nowhere/request":       {"--raw", "/nowhere/request"},
+		"the request cannot be read: open /nowhere/request": {"--raw", "/nowhere/request"},
 	} {
 		_, errs, code := m.run(t, append([]string{"verify"}, args...)...)
 		require.Equal(t, exitUsage, code, want)

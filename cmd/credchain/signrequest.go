@@ -35,7 +35,7 @@ func (f *requestFlags) bind(cmd *cobra.Command) {
 	flags.StringVarP(&f.method, "request", "X", "", "the `METHOD` (default GET, POST with -d, PUT with -T)")
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "send the header `NAME: VALUE`; may be repeated")
 	flags.StringArrayVarP(&f.data, "data", "d", nil, "send `DATA`, @FILE or @- for standard input; line ends of files go; may be repeated")
-	flags.StringArrayVar(&f.binary, "data-binary", nil, "as -d, but a file is sent as it is")
+	flags.StringArrayVar(&f.binary, "data-binary", nil, "send `DATA` as -d does, but a file as it is")
 	flags.StringVarP(&f.upload, "upload-file", "T", "", "send a `FILE`, or - for standard input, as it is")
 	flags.StringVar(&f.service, "service", "", "the signing `NAME` of the service, such as s3 (default: what the host says)")
 }
@@ -87,6 +87,8 @@ func parseURL(raw string) (*url.URL, error) {
 	switch {
 	case err != nil: // which quotes it, and a presigned URL is a secret
 		return nil, usage("the address is not a URL", "write it as https://sqs.eu-central-1.amazonaws.com/?Action=ListQueues")
+	case u.Scheme == "s3":
+		return nil, usage("the address is not an http or https URL", "write it as https://BUCKET.s3.REGION.amazonaws.com/KEY")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, usage("the address is not an http or https URL", "write it as https://sqs.eu-central-1.amazonaws.com/?Action=ListQueues")
 	case u.User != nil:
@@ -139,7 +141,7 @@ func (a *app) body(ctx context.Context, f *requestFlags) ([]byte, error) {
 		text := []byte(value)
 		if name, ok := strings.CutPrefix(value, "@"); ok {
 			var err error
-			if text, err = a.readData(ctx, name); err != nil {
+			if text, err = a.readData(ctx, "the body", name); err != nil {
 				return err
 			}
 			if clean {
@@ -168,7 +170,7 @@ func (a *app) body(ctx context.Context, f *requestFlags) ([]byte, error) {
 }
 
 // readData reads a file, or standard input for "-", until ctx ends: a pipe may never.
-func (a *app) readData(ctx context.Context, name string) ([]byte, error) {
+func (a *app) readData(ctx context.Context, what, name string) ([]byte, error) {
 	in := &app{streams: streams{in: a.in}}
 	if name != "-" {
 		in.in = &unopened{name: name}
@@ -176,9 +178,9 @@ func (a *app) readData(ctx context.Context, name string) ([]byte, error) {
 	text, err := in.readInput(ctx, maxData+1)
 	switch {
 	case err != nil:
-		return nil, &failure{code: exitUsage, what: "the body cannot be read: " + err.Error()}
+		return nil, &failure{code: exitUsage, what: what + " cannot be read: " + err.Error()}
 	case len(text) > maxData:
-		return nil, usage("the body is longer than 256 MiB", "give a file with -T")
+		return nil, usage(what+" is longer than 256 MiB", "give a file with -T")
 	}
 	return text, nil
 }
@@ -205,7 +207,7 @@ func (u *unopened) Read(b []byte) (n int, err error) {
 // the file's name, as with curl.
 func (a *app) uploading(ctx context.Context, name string, u *url.URL) (*http.Request, error) {
 	if name == "-" {
-		text, err := a.readData(ctx, name)
+		text, err := a.readData(ctx, "the body", name)
 		if err != nil {
 			return nil, err
 		}

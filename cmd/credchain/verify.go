@@ -14,12 +14,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
+	"github.com/credchain/credchain"
 	"github.com/credchain/credchain/sigv4"
 )
 
 const verifyHelp = `Check the signature of a request with the credentials of the chain, as the service would, and say in which
 part signature and request differ. The request is a presigned URL, or a URL with the method, the headers
-and the body that were sent; or with --raw a whole request of HTTP from a file or standard input.`
+and the body that were sent; or with --raw a whole request of HTTP from a file or standard input.
+With --region it must be signed for that region.
+
+Exit codes: 0 if the signature is good, 3 if it is refused.`
 
 func (a *app) verifyCommand() *cobra.Command {
 	var f requestFlags
@@ -60,6 +64,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		},
 	}
 	f.bind(cmd)
+	cmd.Flags().Lookup("service").Usage = "the `NAME` of the service that it must be signed for (default any)"
 	cmd.Flags().StringVar(&raw, "raw", "", "read the whole request, as HTTP/1.1 has it, from a `FILE`, or - for standard input")
 	cmd.Flags().StringVar(&at, "at", "", "check it as of a `TIME`, such as 2026-01-31T12:00:00Z, or \"request\" for its own (default now)")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the canonical request and the string to sign if it does not match")
@@ -72,7 +77,7 @@ func (a *app) received(ctx context.Context, f *requestFlags, raw string, args []
 		if len(args) > 0 {
 			return nil, usage("--raw has the whole request, and a URL is given as well", "leave one out")
 		}
-		text, err := a.readData(ctx, raw)
+		text, err := a.readData(ctx, "the request", raw)
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +133,7 @@ func moment(at string, r *http.Request) (time.Time, error) {
 func known(creds aws.Credentials) func(context.Context, string, string) (aws.Credentials, error) {
 	return func(_ context.Context, id, _ string) (aws.Credentials, error) {
 		if id != creds.AccessKeyID {
-			return aws.Credentials{}, fmt.Errorf("it is signed by %s, and the credentials of the chain are %s", id, creds.AccessKeyID)
+			return aws.Credentials{}, fmt.Errorf("it is signed by %s, and the credentials of the chain are %s", shownID(id), shownID(creds.AccessKeyID))
 		}
 		creds.CanExpire = false // the time to check at may be long ago
 		return creds, nil
@@ -159,6 +164,14 @@ func (a *app) verifyFailure(err error, verbose bool) error {
 	return f
 }
 
+// shownID is an access key ID, which is no secret; or what people have put in its place, masked.
+func shownID(id string) string {
+	if len(id) < 16 || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+		return credchain.Redact(aws.Credentials{AccessKeyID: id}).AccessKeyID
+	}
+	return id
+}
+
 func described(v sigv4.Verified) string {
 	var b strings.Builder
 	row := func(label, text string) {
@@ -167,7 +180,7 @@ func described(v sigv4.Verified) string {
 		}
 	}
 	row("signature", "good")
-	row("access key ID", v.AccessKeyID)
+	row("access key ID", shownID(v.AccessKeyID))
 	row("service", v.Service)
 	row("region", v.Region)
 	row("signed at", v.Time.UTC().Format(time.RFC3339))

@@ -92,8 +92,8 @@ func partitionOf(region string) partition {
 }
 
 // URL is where service is in region: https://sts.eu-west-1.amazonaws.com/ for "sts". In the us-gov partition
-// the ordinary addresses of STS and of IAM Identity Center are the FIPS ones; that is the rule of the SDKs'
-// endpoint rule sets for these services. A region that cannot be one is an error.
+// the ordinary addresses of STS, IAM Identity Center, EC2 and Service Quotas are the FIPS ones; that is the rule of the
+// SDKs' endpoint rule sets for these services. A region that cannot be one is an error.
 func URL(service, region string, v Variant) (string, error) {
 	if err := CheckRegion(region); err != nil {
 		return "", err
@@ -109,9 +109,28 @@ func URL(service, region string, v Variant) (string, error) {
 	return "https://" + service + "." + region + "." + suffix + "/", nil
 }
 
+// For is where service is called: at the URL that somebody set, or if it is "" at AWS's own for region. A URL has no variants;
+// with one it needs a region to sign for, in any form.
+func For(service, region, set string, v Variant) (string, error) {
+	switch {
+	case set == "":
+		return URL(service, region, v)
+	case v != Variant{}:
+		return "", fmt.Errorf("an endpoint is set, and so is %s, which is for AWS's own endpoints", v)
+	}
+	if err := CheckScope(region); err != nil {
+		return "", err
+	}
+	return CheckURL(set)
+}
+
 // fipsAlready says that service's ordinary address in us-gov is the FIPS one.
 func fipsAlready(service string) bool {
-	return service == "sts" || service == "oidc" || service == "portal.sso"
+	switch service {
+	case "sts", "oidc", "portal.sso", "ec2", "servicequotas":
+		return true
+	}
+	return false
 }
 
 // CheckURL returns an endpoint that somebody set, with "/" for an empty path. It refuses what cannot be called

@@ -31,6 +31,9 @@ func TestURL(t *testing.T) {
 		{"sts", "us-gov-west-1", "sts.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.api.aws", "sts-fips.us-gov-west-1.api.aws"},
 		{"oidc", "us-gov-east-1", "oidc.us-gov-east-1.amazonaws.com", "oidc.us-gov-east-1.amazonaws.com", "oidc.us-gov-east-1.api.aws", "oidc-fips.us-gov-east-1.api.aws"},
 		{"portal.sso", "us-gov-east-1", "portal.sso.us-gov-east-1.amazonaws.com", "portal.sso.us-gov-east-1.amazonaws.com", "portal.sso.us-gov-east-1.api.aws", "portal.sso-fips.us-gov-east-1.api.aws"},
+		{"ec2", "us-gov-west-1", "ec2.us-gov-west-1.amazonaws.com", "ec2.us-gov-west-1.amazonaws.com", "ec2.us-gov-west-1.api.aws", "ec2-fips.us-gov-west-1.api.aws"},
+		{"servicequotas", "us-gov-west-1", "servicequotas.us-gov-west-1.amazonaws.com", "servicequotas.us-gov-west-1.amazonaws.com", "servicequotas.us-gov-west-1.api.aws", "servicequotas-fips.us-gov-west-1.api.aws"},
+		{"servicequotas", "eu-west-1", "servicequotas.eu-west-1.amazonaws.com", "servicequotas-fips.eu-west-1.amazonaws.com", "servicequotas.eu-west-1.api.aws", "servicequotas-fips.eu-west-1.api.aws"},
 		{"s3", "us-gov-west-1", "s3.us-gov-west-1.amazonaws.com", "s3-fips.us-gov-west-1.amazonaws.com", "s3.us-gov-west-1.api.aws", "s3-fips.us-gov-west-1.api.aws"},
 		{"portal.sso", "eu-central-1", "portal.sso.eu-central-1.amazonaws.com", "portal.sso-fips.eu-central-1.amazonaws.com", "portal.sso.eu-central-1.api.aws", "portal.sso-fips.eu-central-1.api.aws"},
 		{"sts", "eusc-de-east-1", "sts.eusc-de-east-1.amazonaws.eu", "sts-fips.eusc-de-east-1.amazonaws.eu", "sts.eusc-de-east-1.api.amazonwebservices.eu", "sts-fips.eusc-de-east-1.api.amazonwebservices.eu"},
@@ -108,6 +111,30 @@ func TestCheckURL(t *testing.T) {
 		}
 		require.NoError(t, err, tt.raw)
 		require.Equal(t, tt.want, got)
+	}
+}
+
+func TestFor(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		region, set string
+		v           endpoint.Variant
+		want, err   string
+	}{
+		{"eu-west-1", "", dual, "https://ec2.eu-west-1.api.aws/", ""},
+		{"local", "", plain, "", `region "local"`},
+		{"local", "http://localhost:4566", plain, "http://localhost:4566/", ""},
+		{"", "http://localhost:4566", plain, "", "the region is not set"},
+		{"eu-west-1", "localhost:4566", plain, "", "not an http or https URL"},
+		{"eu-west-1", "http://localhost:4566", fips, "", "an endpoint is set, and so is FIPS"},
+	} {
+		got, err := endpoint.For("ec2", tt.region, tt.set, tt.v)
+		require.Equal(t, tt.want, got)
+		if tt.err == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, tt.err)
+		}
 	}
 }
 
