@@ -33,9 +33,10 @@ import (
 type Container struct {
 	System System // zero: the real machine
 
-	services   *services // of the chain this link belongs to
-	once       sync.Once
-	plain, tls http.RoundTripper
+	services *services // of the chain this link belongs to
+
+	mu         sync.Mutex
+	plain, tls http.RoundTripper // made when they are needed
 }
 
 var _ credchain.Detector = (*Container)(nil)
@@ -90,7 +91,6 @@ func (c *Container) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if err := c.checkHost(ctx, u, from); err != nil {
 		return aws.Credentials{}, err
 	}
-	c.once.Do(c.connect)
 	token := c.System.first(tokenFile, tokenValue) // the file's path, or the token itself
 	key := store.Key{Operation: "Container", Service: u.String(), Caller: token.where() + " " + hash(token.value)}
 	creds, err := c.services.through(ctx, key, false, func(ctx context.Context) (creds aws.Credentials, err error) {
@@ -113,22 +113,32 @@ func (c *Container) Reject(creds aws.Credentials) { c.services.reject(creds) }
 // Invalidate is like Reject, for all credentials up to now.
 func (c *Container) Invalidate() { c.services.forget() }
 
-// connect makes the transports. The one without TLS refuses a foreign address once more when it connects, so
+// transport returns the one for a URL. The one without TLS refuses a foreign address once more when it connects, so
 // that a name cannot change its meaning after it was checked.
-func (c *Container) connect() {
+func (c *Container) transport(u *url.URL) http.RoundTripper {
 	if c.System.Transport != nil {
-		c.plain, c.tls = c.System.Transport, c.System.Transport
-		return
+		return c.System.Transport
 	}
-	plain := wire.NewTransport(containerConnect)
-	plain.DialContext = (&net.Dialer{Timeout: containerConnect, Control: func(_, address string, _ syscall.RawConn) error {
-		if ap, err := netip.ParseAddrPort(address); err != nil || !ownAddress(ap.Addr()) {
-			return fmt.Errorf("%s is not an address of this host", address)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case u.Scheme != "http":
+		if c.tls == nil {
+			c.tls = wire.NewTransport(containerConnect)
 		}
-		return nil
-	}}).DialContext
-	plain.Proxy, plain.ForceAttemptHTTP2 = nil, false
-	c.plain, c.tls = plain, wire.NewTransport(containerConnect)
+		return c.tls
+	case c.plain == nil:
+		plain := wire.NewTransport(containerConnect)
+		plain.DialContext = (&net.Dialer{Timeout: containerConnect, Control: func(_, address string, _ syscall.RawConn) error {
+			if ap, err := netip.ParseAddrPort(address); err != nil || !ownAddress(ap.Addr()) {
+				return fmt.Errorf("%s is not an address of this host", address)
+			}
+			return nil
+		}}).DialContext
+		plain.Proxy = nil
+		c.plain = plain
+	}
+	return c.plain
 }
 
 // fetch makes one request.
@@ -147,11 +157,7 @@ func (c *Container) fetch(ctx context.Context, u *url.URL) (aws.Credentials, err
 	if token != "" {
 		r.Header.Set("Authorization", token)
 	}
-	transport := c.tls
-	if u.Scheme == "http" {
-		transport = c.plain
-	}
-	resp, err := wire.Do(transport, r)
+	resp, err := wire.Do(c.transport(u), r)
 	if err != nil {
 		return aws.Credentials{}, err
 	}

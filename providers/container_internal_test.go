@@ -12,10 +12,10 @@ import (
 func TestContainerDialsOwnAddressesAlone(t *testing.T) {
 	t.Parallel()
 	var c Container
-	c.once.Do(c.connect)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://192.0.2.1/creds", nil)
 	require.NoError(t, err)
-	_, err = c.plain.RoundTrip(r)
+	plain := c.transport(r.URL)
+	_, err = plain.RoundTrip(r)
 	require.ErrorContains(t, err, "192.0.2.1:80 is not an address of this host")
-	require.Nil(t, c.plain.(*http.Transport).Proxy, "a proxy would carry the token away")
+	require.Nil(t, plain.(*http.Transport).Proxy, "a proxy would carry the token away")
 }

@@ -154,7 +154,9 @@ func newLinks(c Config) *links {
 		l.services.region = trimmedSetting(c.Region, "the region", &credchain.Origin{Flag: c.flag("region")})
 	}
 	l.flags = flags{static: c.Static, shared: &l.shared}
-	l.environment.System = l.sys
+	if !l.sys.real() || l.sys.properties != nil { // else they have it already
+		l.environment.System, l.container.System, l.instanceProfile.System = l.sys, l.sys, l.sys
+	}
 	if c.Profile != "" {
 		l.environment.maskedBy = fmt.Sprintf("profile %s was asked for by %s", c.Profile, l.shared.flag)
 	}
@@ -165,8 +167,8 @@ func newLinks(c Config) *links {
 	l.login = profileLink{"login", openLogin, &l.shared}
 	l.process = profileLink{"process", openProcess, &l.shared}
 	l.configFile.shared = &l.shared
-	l.container.System, l.container.services = l.sys, &l.services
-	l.instanceProfile.System, l.instanceProfile.shared = l.sys, &l.shared
+	l.container.services = &l.services
+	l.instanceProfile.shared = &l.shared
 	l.services.container, l.services.instance = &l.container, &l.instanceProfile
 	return l
 }

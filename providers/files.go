@@ -101,7 +101,7 @@ func (p *profile) keys(section *ini.Section, file sharedFile, source string) (cr
 	var k keySet
 	k.read(&keyNames, func(key string) setting { return p.keyIn(section, file, key) })
 	if !k.any() {
-		return credchain.Evidence{}, aws.Credentials{}, p.absent("access key in " + file.path)
+		return credchain.Evidence{}, aws.Credentials{}, &absentFromProfile{p, "access key", file.path}
 	}
 	creds, err := k.credentials(&keyNames, source, " in profile "+p.name+" of that file")
 	ev := k.evidence()

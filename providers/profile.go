@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -203,7 +202,7 @@ func (s *profileSource) readShared(ctx context.Context, f *sharedFile, want ...i
 	case held.err != nil:
 		return nil, held.err
 	case held.there && held.text != nil:
-		return ini.Read(bytes.NewReader(held.text), f.path, f.style, want...)
+		return ini.ReadText(held.text, f.path, f.style, want...)
 	case !held.there:
 		return &ini.Document{}, nil
 	case !held.first.CompareAndSwap(false, true): // it has been read to its end already
@@ -285,15 +284,30 @@ func (p *profile) searchRefused() string {
 	return "this user may not search the directory of " + f.path
 }
 
-// absent is the error of a link that looked into the profile and found nothing of its own.
-func (p *profile) absent(what string) error {
+// absent is the error of a link that looked into the profile and found nothing of its own. Its words, too, are put
+// together only when somebody reads them.
+func (p *profile) absent(what string) error { return &absentFromProfile{p, what, ""} }
+
+type absentFromProfile struct {
+	profile *profile
+	what    string
+	file    string // where it was looked for, if that was not both
+}
+
+func (e *absentFromProfile) Error() string {
+	p := e.profile
+	why := "profile " + p.name + " has no " + e.what
 	switch {
 	case p.configFile.path == "":
-		return absent("the shared files were not looked for: %v", errNoHome)
+		why = "the shared files were not looked for: " + errNoHome.Error()
 	case p.configFile.hidden || p.credentialsFile.hidden:
-		return absent("%s", p.searchRefused())
+		why = p.searchRefused()
 	case p.config == nil && p.credentials == nil:
-		return absent("there is no profile %s in %s or %s", p.name, p.credentialsFile.path, p.configFile.path)
+		why = "there is no profile " + p.name + " in " + p.credentialsFile.path + " or " + p.configFile.path
+	case e.file != "":
+		why += " in " + e.file
 	}
-	return absent("profile %s has no %s", p.name, what)
+	return why + ": " + credchain.ErrNotConfigured.Error()
 }
+
+func (e *absentFromProfile) Unwrap() error { return credchain.ErrNotConfigured }

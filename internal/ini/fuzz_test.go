@@ -37,6 +37,12 @@ func FuzzRead(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, want.document(), show(all))
 
+		text := []byte(data)
+		same, err := ini.ReadText(text, "f", style, refs(names)...)
+		require.NoError(t, err)
+		require.Equal(t, all, same)
+		require.Equal(t, data, string(text))
+
 		for _, s := range all.Sections[:min(len(all.Sections), 20)] {
 			one, err := ini.Read(strings.NewReader(data), "f", style, s.Ref)
 			require.NoError(t, err)

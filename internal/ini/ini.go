@@ -133,7 +133,17 @@ func Read(r io.Reader, file string, style Style, want ...Ref) (*Document, error)
 
 func readWithin(l limits, r io.Reader, file string, style Style, want []Ref) (*Document, error) {
 	w := newWanted(want)
-	p := newParser(l, r, file, style, w.place)
+	return w.document(newParser(l, r, file, style, w.place))
+}
+
+// ReadText is Read for a file that is in memory. The document keeps nothing of text.
+func ReadText(text []byte, file string, style Style, want ...Ref) (*Document, error) {
+	w := newWanted(want)
+	p := &parser{scanner: scanner{limits: defaultLimits, buf: text, w: len(text), err: io.EOF}, file: file, style: style, place: w.place}
+	return w.document(p)
+}
+
+func (w *wanted) document(p *parser) (*Document, error) {
 	if err := p.run(); err != nil {
 		return nil, err
 	}

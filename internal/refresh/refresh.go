@@ -221,9 +221,9 @@ func (v *Value[T]) launch(ctx context.Context, old *Held[T], fetch Fetch[T], bac
 func (v *Value[T]) runHere(ctx context.Context, f *flight[T], old *Held[T], fetch Fetch[T]) {
 	v.mu.Unlock()
 	defer v.mu.Lock()
-	ctx, cancel := context.WithTimeout(ctx, foregroundLimit)
-	defer cancel()
-	v.run(ctx, f, old, fetch)
+	d := &deadline{Context: ctx, end: time.Now().Add(foregroundLimit)}
+	defer d.stop()
+	v.run(d, f, old, fetch)
 }
 
 func (v *Value[T]) run(ctx context.Context, f *flight[T], old *Held[T], fetch Fetch[T]) {
