@@ -201,17 +201,17 @@ func TestS3TakesOurPresignedURLs(t *testing.T) {
 		at     time.Duration
 		in     sigv4.PresignInput
 		change func(*http.Request)
-		status int
+		code   string // "" if it is taken
 	}{
-		"as signed":  {status: 200},
-		"6 days old": {at: -6 * 24 * time.Hour, in: sigv4.PresignInput{Expires: sigv4.MaxExpires}, status: 200},
-		"expired":    {at: -time.Hour, status: 403},
+		"as signed":  {},
+		"6 days old": {at: -6 * 24 * time.Hour, in: sigv4.PresignInput{Expires: sigv4.MaxExpires}},
+		"expired":    {at: -time.Hour, code: "AccessDenied"},
 		"a longer life": {at: -time.Hour, change: func(r *http.Request) {
 			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "Expires=900", "Expires=90000", 1)
-		}, status: 403},
-		"another key":      {change: func(r *http.Request) { r.URL.Path, r.URL.RawPath = "/papers/other", "" }, status: 403},
-		"another method":   {change: func(r *http.Request) { r.Method = http.MethodDelete }, status: 403},
-		"without a letter": {change: func(r *http.Request) { r.URL.RawQuery = r.URL.RawQuery[:len(r.URL.RawQuery)-1] }, status: 403},
+		}, code: "SignatureDoesNotMatch"},
+		"another key":      {change: func(r *http.Request) { r.URL.Path, r.URL.RawPath = "/papers/other", "" }, code: "SignatureDoesNotMatch"},
+		"another method":   {change: func(r *http.Request) { r.Method = http.MethodDelete }, code: "SignatureDoesNotMatch"},
+		"without a letter": {change: func(r *http.Request) { r.URL.RawQuery = r.URL.RawQuery[:len(r.URL.RawQuery)-1] }, code: "SignatureDoesNotMatch"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := presign(t, http.MethodGet, tt.at, tt.in)
@@ -219,44 +219,56 @@ func TestS3TakesOurPresignedURLs(t *testing.T) {
 				tt.change(r)
 			}
 			status, answer := g.send(t, r)
-			require.Equal(t, tt.status, status, answer)
-			if status == http.StatusOK {
+			if tt.code == "" {
+				require.Equal(t, http.StatusOK, status, answer)
 				require.Equal(t, "kept", answer)
+				return
 			}
+			require.Equal(t, http.StatusForbidden, status)
+			require.Equal(t, tt.code, answer)
 		})
 	}
 }
 
-// TestS3TakesOurChunks, and refuses a body in which one was changed.
+// TestS3TakesOurChunks, and refuses a body in which one was changed, and one that is not of this time.
 func TestS3TakesOurChunks(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t)
-	long := strings.Repeat("0123456789abcdef", 20_000) // 5 chunks
-	for name, in := range map[string]sigv4.ChunkedInput{
-		"signed":           {},
-		"small ones":       {ChunkSize: 8 << 10},
-		"with a trailer":   {Trailer: "x-amz-checksum-crc32", Checksum: func() hash.Hash { return crc32.NewIEEE() }},
-		"unsigned trailer": {Trailer: "x-amz-checksum-sha256", Checksum: sha256.New, Unsigned: true},
+	long := strings.Repeat("0123456789abcdef", 12_000) // 3 chunks
+	for name, tt := range map[string]struct {
+		in       sigv4.ChunkedInput
+		tampered string // code
+	}{
+		"signed":           {sigv4.ChunkedInput{}, "SignatureDoesNotMatch"},
+		"small ones":       {sigv4.ChunkedInput{ChunkSize: 8 << 10}, "SignatureDoesNotMatch"},
+		"with a trailer":   {sigv4.ChunkedInput{Trailer: "x-amz-checksum-crc32", Checksum: func() hash.Hash { return crc32.NewIEEE() }}, "SignatureDoesNotMatch"},
+		"unsigned trailer": {sigv4.ChunkedInput{Trailer: "x-amz-checksum-sha256", Checksum: sha256.New, Unsigned: true}, "BadDigest"},
 	} {
-		for _, tampered := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, tampered %v", name, tampered), func(t *testing.T) {
-				key := fmt.Sprint(name, tampered)
-				r := g.request(t, http.MethodPut, key, long)
-				require.NoError(t, g.signer.SignChunked(r, rootCreds, in, time.Now()))
-				body, err := io.ReadAll(r.Body)
-				require.NoError(t, err)
-				if tampered {
-					at := bytes.LastIndex(body, []byte("0123456789abcdef"))
-					body[at] = 'X'
-				}
-				r.Body, r.GetBody = io.NopCloser(bytes.NewReader(body)), nil
-				status, answer := g.send(t, r)
-				if tampered {
-					require.GreaterOrEqual(t, status, 400, answer)
-					return
-				}
-				require.Equal(t, http.StatusOK, status, answer)
-				require.True(t, g.get(t, key) == long)
+		upload := func(t *testing.T, at time.Duration, change func([]byte)) (status int, answer string) {
+			r := g.request(t, http.MethodPut, name, long)
+			require.NoError(t, g.signer.SignChunked(r, rootCreds, tt.in, time.Now().Add(at)))
+			body, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			change(body)
+			r.Body, r.GetBody = io.NopCloser(bytes.NewReader(body)), nil
+			return g.send(t, r)
+		}
+		asSigned := func([]byte) {}
+		t.Run(name, func(t *testing.T) {
+			status, answer := upload(t, 0, asSigned)
+			require.Equal(t, http.StatusOK, status, answer)
+			require.True(t, g.get(t, name) == long)
+		})
+		t.Run(name+", tampered", func(t *testing.T) {
+			status, answer := upload(t, 0, func(body []byte) { body[bytes.LastIndex(body, []byte("0123456789abcdef"))] = 'X' })
+			require.GreaterOrEqual(t, status, 400)
+			require.Equal(t, tt.tampered, answer)
+		})
+		for _, at := range []time.Duration{-16 * time.Minute, 16 * time.Minute} {
+			t.Run(fmt.Sprint(name, " at ", at), func(t *testing.T) {
+				status, answer := upload(t, at, asSigned)
+				require.Equal(t, http.StatusForbidden, status)
+				require.Equal(t, "RequestTimeTooSkewed", answer)
 			})
 		}
 	}

@@ -87,7 +87,7 @@ func (v *Verifier) decodeChunks(r *http.Request, a *authorization, creds aws.Cre
 		if err != nil {
 			return err
 		}
-		d.chain = &chain{key: key, t: t, scope: t.appendScope(nil, a.region, a.service), previous: fmt.Sprintf("%x", a.signature)}
+		d.chain = &chain{key: key, t: t, previous: fmt.Sprintf("%x", a.signature)}
 	}
 	if payload != streamingPayload {
 		if d.trailer, err = single(r.Header, headerTrailer); err != nil || d.trailer == "" {

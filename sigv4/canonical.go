@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,60 +12,6 @@ import (
 	"strconv"
 	"strings"
 )
-
-// canonical builds one canonical request. It is used again, so that signing allocates only what it hands out.
-type canonical struct {
-	buf     []byte // the canonical request
-	arena   []byte // what headers and params point into
-	headers []field
-	order   []int // of headers, by name
-	params  []param
-	stale   []string // keys of the request's headers that are to go
-
-	plainQuery []byte // in place of params, if it is not nil
-
-	uri, query, signedHeaders []byte // where they are in buf
-}
-
-// field is a header under its lower-case name. It has values, or else one value, which is canonical already.
-type field struct {
-	name   []byte
-	key    string // as in the http.Header, "" for what is not in it
-	values []string
-	value  []byte
-}
-
-// param is one pair of a query, both sides encoded.
-type param struct {
-	name, value []byte
-	hoisted     bool // it was a header, and takes the place of a parameter of its name
-}
-
-const maxKept = 512 << 10 // bytes of a buffer that are kept for the next request
-
-func (s *Signer) take() *canonical {
-	if c, ok := s.buffers.Get().(*canonical); ok {
-		return c
-	}
-	return &canonical{buf: make([]byte, 0, 1<<10), arena: make([]byte, 0, 1<<10), headers: make([]field, 0, 16), params: make([]param, 0, 16)}
-}
-
-func (s *Signer) giveBack(c *canonical) {
-	if cap(c.buf)+cap(c.arena) > maxKept || cap(c.headers)+cap(c.params) > 4<<10 {
-		return
-	}
-	clear(c.headers) // the values are the request's
-	c.buf, c.arena, c.headers, c.params, c.stale = c.buf[:0], c.arena[:0], c.headers[:0], c.params[:0], nil
-	c.plainQuery = nil
-	s.buffers.Put(c)
-}
-
-// hold keeps s in the arena.
-func (c *canonical) hold(s string) []byte {
-	start := len(c.arena)
-	c.arena = append(c.arena, s...)
-	return c.arena[start:len(c.arena):len(c.arena)]
-}
 
 // addHeader adds a header that is not in the request yet. The name is in lower case.
 func (c *canonical) addHeader(name, value string) {
@@ -77,7 +24,20 @@ func (c *canonical) addParam(name, value string) {
 	c.arena = appendURIEncode(c.arena, name)
 	middle := len(c.arena)
 	c.arena = appendURIEncode(c.arena, value)
-	c.params = append(c.params, param{name: c.arena[start:middle:middle], value: c.arena[middle:len(c.arena):len(c.arena)]})
+	c.pair(start, middle)
+}
+
+// addEncoded adds a pair that needs no encoding, or has it.
+func (c *canonical) addEncoded(name, value string) {
+	start := len(c.arena)
+	c.arena = append(append(c.arena, name...), value...)
+	c.pair(start, start+len(name))
+}
+
+// pair makes a pair of what is in the arena: a name from start on, and its value from middle on.
+func (c *canonical) pair(start, middle int) {
+	name := span{start, middle}
+	c.params = append(c.params, param{first: first(c.bytes(name)), name: name, value: c.since(middle)})
 }
 
 // verdict is what to do with one of the request's headers.
@@ -90,16 +50,18 @@ const (
 )
 
 // addRequestHeaders adds the headers of h for which judge, which sees a name in lower case, says so.
-func (c *canonical) addRequestHeaders(h http.Header, judge func(key string, lower []byte) verdict) error {
+func (c *canonical) addRequestHeaders(h http.Header, judge func(key string, lower []byte, values []string) verdict) error {
 	for key, values := range h {
-		lower, err := c.lower(key)
-		if err != nil {
+		f := field{key: c.hold(key)}
+		if err := c.lower(key); err != nil {
 			return err
 		}
+		f.name = c.since(f.key.end)
+		lower := c.bytes(f.name)
 		if neverSigned(lower) || len(values) == 0 {
 			continue
 		}
-		switch judge(key, lower) {
+		switch judge(key, lower, values) {
 		case gone:
 			c.stale = append(c.stale, key)
 		case toSign:
@@ -108,25 +70,27 @@ func (c *canonical) addRequestHeaders(h http.Header, judge func(key string, lowe
 					return err
 				}
 			}
-			c.headers = append(c.headers, field{name: lower, key: key, values: values})
+			f.value = c.holdValues(values)
+			c.headers = append(c.headers, f)
 		}
 	}
 	return nil
 }
 
-func (c *canonical) lower(key string) ([]byte, error) {
-	start := len(c.arena)
-	for i := range len(key) {
-		b := tokenBytes[key[i]]
-		if b == 0 {
-			return nil, fmt.Errorf("header %q: not the name of a header", key)
-		}
-		c.arena = append(c.arena, b)
-	}
+// lower adds the name of a header, in lower case, to the arena.
+func (c *canonical) lower(key string) error {
 	if key == "" {
-		return nil, errors.New("a header has no name")
+		return errors.New("a header has no name")
 	}
-	return c.arena[start:len(c.arena):len(c.arena)], nil
+	start := len(c.arena)
+	c.arena = append(c.arena, key...)
+	name := c.arena[start:]
+	for i, b := range name {
+		if name[i] = tokenBytes[b]; name[i] == 0 {
+			return fmt.Errorf("header %q: not the name of a header", key)
+		}
+	}
+	return nil
 }
 
 // tokenBytes has the lower case of what the name of a header consists of, and 0 for all else: RFC 9110, 5.6.2.
@@ -178,9 +142,8 @@ func (c *canonical) addQuery(raw string, replaced func(name []byte) bool) error 
 		if c.arena, err = appendReencoded(c.arena, value, true); err != nil {
 			return fmt.Errorf("the query has %w", err)
 		}
-		p := param{name: c.arena[start:middle:middle], value: c.arena[middle:len(c.arena):len(c.arena)]}
-		if replaced == nil || !replaced(p.name) {
-			c.params = append(c.params, p)
+		if replaced == nil || !replaced(c.arena[start:middle]) {
+			c.pair(start, middle)
 		}
 	}
 	return nil
@@ -226,7 +189,10 @@ func (c *canonical) appendCanonicalQueryString(dst []byte) []byte {
 		return append(dst, c.plainQuery...)
 	}
 	slices.SortFunc(c.params, func(a, b param) int {
-		if d := bytes.Compare(a.name, b.name); d != 0 {
+		if a.first != b.first {
+			return cmp.Compare(a.first, b.first)
+		}
+		if d := bytes.Compare(c.bytes(a.name), c.bytes(b.name)); d != 0 {
 			return d
 		}
 		if a.hoisted != b.hoisted {
@@ -235,20 +201,20 @@ func (c *canonical) appendCanonicalQueryString(dst []byte) []byte {
 			}
 			return 1
 		}
-		return bytes.Compare(a.value, b.value)
+		return bytes.Compare(c.bytes(a.value), c.bytes(b.value))
 	})
 	var header []byte // the name of the last one that was hoisted
 	for i, p := range c.params {
 		switch {
 		case p.hoisted:
-			header = p.name
-		case header != nil && bytes.Equal(header, p.name):
+			header = c.bytes(p.name)
+		case header != nil && bytes.Equal(header, c.bytes(p.name)):
 			continue
 		}
 		if i > 0 {
 			dst = append(dst, '&')
 		}
-		dst = append(append(append(dst, p.name...), '='), p.value...)
+		dst = append(append(append(dst, c.bytes(p.name)...), '='), c.bytes(p.value)...)
 	}
 	return dst
 }
@@ -257,41 +223,38 @@ func (c *canonical) appendCanonicalQueryString(dst []byte) []byte {
 func (c *canonical) sortHeaders() {
 	c.order = c.order[:0]
 	for i := range c.headers {
-		c.order = append(c.order, i)
+		c.order = append(c.order, rank{first(c.bytes(c.headers[i].name)), i})
 	}
-	slices.SortFunc(c.order, func(i, j int) int {
-		a, b := &c.headers[i], &c.headers[j]
-		if d := bytes.Compare(a.name, b.name); d != 0 {
+	slices.SortFunc(c.order, func(i, j rank) int {
+		if i.first != j.first {
+			return cmp.Compare(i.first, j.first)
+		}
+		a, b := &c.headers[i.field], &c.headers[j.field]
+		if d := bytes.Compare(c.bytes(a.name), c.bytes(b.name)); d != 0 {
 			return d
 		}
-		return strings.Compare(a.key, b.key)
+		return bytes.Compare(c.bytes(a.key), c.bytes(b.key))
 	})
 }
 
 // again reports whether the i-th header in order has the name of the one before.
 func (c *canonical) again(i int) bool {
-	return i > 0 && bytes.Equal(c.headers[c.order[i]].name, c.headers[c.order[i-1]].name)
+	if i == 0 || c.order[i].first != c.order[i-1].first {
+		return false
+	}
+	return bytes.Equal(c.bytes(c.headers[c.order[i].field].name), c.bytes(c.headers[c.order[i-1].field].name))
 }
 
 // appendCanonicalHeaders is CanonicalHeaders of the specification; the headers are sorted.
 func (c *canonical) appendCanonicalHeaders(dst []byte) []byte {
 	for i, at := range c.order {
-		h := &c.headers[at]
+		h := &c.headers[at.field]
 		if c.again(i) {
 			dst[len(dst)-1] = ',' // in place of the line's end
 		} else {
-			dst = append(append(dst, h.name...), ':')
+			dst = append(append(dst, c.bytes(h.name)...), ':')
 		}
-		for j, v := range h.values {
-			if j > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendTrimAll(dst, v)
-		}
-		if h.values == nil {
-			dst = append(dst, h.value...)
-		}
-		dst = append(dst, '\n')
+		dst = append(append(dst, c.bytes(h.value)...), '\n')
 	}
 	return dst
 }
@@ -305,14 +268,19 @@ func (c *canonical) appendSignedHeaders(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ';')
 		}
-		dst = append(dst, c.headers[at].name...)
+		dst = append(dst, c.bytes(c.headers[at.field].name)...)
 	}
 	return dst
 }
 
 // appendTrimAll is Trimall of the specification: no blanks around the value, and one in place of several within.
 func appendTrimAll(dst []byte, v string) []byte {
-	v = strings.Trim(v, " \t")
+	for v != "" && blank(v[0]) {
+		v = v[1:]
+	}
+	for v != "" && blank(v[len(v)-1]) {
+		v = v[:len(v)-1]
+	}
 	for {
 		i := strings.Index(v, "  ")
 		if i < 0 {
@@ -322,6 +290,8 @@ func appendTrimAll(dst []byte, v string) []byte {
 		v = strings.TrimLeft(v[i:], " ")
 	}
 }
+
+func blank(c byte) bool { return c == ' ' || c == '\t' }
 
 // build writes the canonical request. The headers are sorted.
 func (c *canonical) build(method, path string, rule PathRule, payloadHash string) error {
@@ -344,12 +314,12 @@ func (c *canonical) build(method, path string, rule PathRule, payloadHash string
 	b = c.appendSignedHeaders(b)
 	namesEnd := len(b)
 	c.buf = append(append(b, '\n'), payloadHash...)
-	c.uri, c.query, c.signedHeaders = c.buf[uri:uriEnd], c.buf[query:queryEnd], c.buf[names:namesEnd]
+	c.uri, c.query, c.signedHeaders = span{uri, uriEnd}, span{query, queryEnd}, span{names, namesEnd}
 	return nil
 }
 
 // appendStringToSign is StringToSign of the specification, for the canonical request in c.buf.
-func (c *canonical) appendStringToSign(dst []byte, algorithm string, t moment, scope []byte) []byte {
+func (c *canonical) appendStringToSign(dst []byte, algorithm string, t moment, scope string) []byte {
 	hash := sha256.Sum256(c.buf)
 	dst = append(append(dst, algorithm...), '\n')
 	dst = append(append(dst, t.text[:]...), '\n')
@@ -362,7 +332,7 @@ func (c *canonical) addContentLength(n int64) {
 	if n > 0 {
 		start := len(c.arena)
 		c.arena = strconv.AppendInt(c.arena, n, 10)
-		value := c.arena[start:len(c.arena):len(c.arena)]
+		value := c.since(start)
 		c.headers = append(c.headers, field{name: c.hold("content-length"), value: value})
 	}
 }

@@ -132,7 +132,7 @@ func (s *Signer) SignChunked(r *http.Request, creds aws.Credentials, in ChunkedI
 		if err != nil {
 			return fmt.Errorf("sigv4: %w", err)
 		}
-		writer.chain = &chain{key: key, t: start.t, scope: start.t.appendScope(nil, s.Region, s.Service), previous: start.signature}
+		writer.chain = &chain{key: key, t: start.t, previous: start.signature}
 	}
 	if get := r.GetBody; get != nil {
 		signed.GetBody = func() (io.ReadCloser, error) {
@@ -185,7 +185,6 @@ func (in *ChunkedInput) chunkLength(n int64) int64 {
 type chain struct {
 	key      *signingKey
 	t        moment
-	scope    []byte
 	previous string
 }
 
@@ -193,7 +192,7 @@ type chain struct {
 func (c *chain) next(algorithm string, hashes ...string) string {
 	text := append(append(make([]byte, 0, 512), algorithm...), '\n')
 	text = append(append(text, c.t.text[:]...), '\n')
-	text = append(append(text, c.scope...), '\n')
+	text = append(append(text, c.key.scope...), '\n')
 	text = append(text, c.previous...)
 	for _, h := range hashes {
 		text = append(append(text, '\n'), h...)

@@ -50,7 +50,7 @@ func (e *EventSigner) Sign(headers, payload []byte, now time.Time) ([]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("sigv4: %w", err)
 	}
-	link := chain{key: key, t: t, scope: t.appendScope(nil, s.Region, s.Service), previous: e.previous}
+	link := chain{key: key, t: t, previous: e.previous}
 	e.previous = link.next(algorithmPayload, hashHex(headers), hashHex(payload))
 	return hex.DecodeString(e.previous)
 }

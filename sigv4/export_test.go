@@ -21,7 +21,7 @@ func (s *Signer) EncodeChunks(body io.ReadCloser, length int64, in ChunkedInput,
 		return nil, err
 	}
 	w := chunkWriter{in: in, length: length, left: length}
-	w.chain = &chain{key: key, t: t, scope: t.appendScope(nil, s.Region, s.Service), previous: first}
+	w.chain = &chain{key: key, t: t, previous: first}
 	return w.over(body), nil
 }
 

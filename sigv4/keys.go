@@ -76,8 +76,19 @@ type keyID struct {
 	accessKeyID, secret, region, service string
 }
 
-// signingKey holds HMACs with the key, which are costly to set up.
-type signingKey struct{ macs *sync.Pool }
+// signingKey holds HMACs with the key, which are costly to set up, and what it is for.
+type signingKey struct {
+	macs *sync.Pool
+	credential
+}
+
+// credential is the access key ID, a slash and the credential scope; encoded is the same for a query.
+type credential struct{ text, scope, encoded string }
+
+func newCredential(accessKeyID string, scope []byte) credential {
+	text := accessKeyID + "/" + string(scope)
+	return credential{text, text[len(accessKeyID)+1:], string(appendURIEncode(nil, text))}
+}
 
 // mac returns an HMAC for the key, and what gives it back.
 func (k *signingKey) mac() hash.Hash {
@@ -107,7 +118,9 @@ func deriveSigningKey(id keyID) (signingKey, error) {
 		key = hmacSHA256(key, part)
 	}
 	pool := &sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}
-	return signingKey{pool}, nil
+	t := moment{}
+	copy(t.text[:], id.day[:])
+	return signingKey{pool, newCredential(id.accessKeyID, t.appendScope(nil, id.region, id.service))}, nil
 }
 
 func hmacSHA256(key []byte, text string) []byte {
@@ -152,6 +165,24 @@ func deriveSigningKey4a(id keyID4a) (signingKey4a, error) {
 		return signingKey4a{private}, nil
 	}
 	return signingKey4a{}, errors.New("no key of SigV4a can be derived from the secret access key")
+}
+
+// authority is what vouches for a signature: an algorithm, a credential, and the key, if the algorithm is not SigV4a's.
+type authority struct {
+	algorithm string
+	credential
+	key *signingKey
+}
+
+func (s *Signer) authority(creds aws.Credentials, t moment) (authority, error) {
+	if s.RegionSet != "" {
+		return authority{algorithm: algorithm4a, credential: newCredential(creds.AccessKeyID, t.appendScope(nil, "", s.Service))}, nil
+	}
+	key, err := s.key(creds, t)
+	if err != nil {
+		return authority{}, err
+	}
+	return authority{algorithm, key.credential, key}, nil
 }
 
 func (s *Signer) key(creds aws.Credentials, t moment) (*signingKey, error) {

@@ -145,20 +145,24 @@ func (s *Signer) presign(ctx context.Context, r *http.Request, provider aws.Cred
 	if in.PayloadHash, err = s.payload(r, in.PayloadHash); err != nil {
 		return Presigned{}, err
 	}
-	c := s.take()
-	defer s.giveBack(c)
-	if err := s.addPresigned(c, r, creds, host, in, t); err != nil {
+	by, err := s.authority(creds, t)
+	if err != nil {
 		return Presigned{}, err
 	}
-	p := Presigned{Method: r.Method, Header: c.presignedHeader(host, in.PayloadHash), LimitedBy: LimitedByRequest}
+	c := s.take()
+	defer s.giveBack(c)
+	if err := s.addPresigned(c, r, creds, host, in, t, by); err != nil {
+		return Presigned{}, err
+	}
+	p := Presigned{Method: r.Method, Header: c.presignedHeader(r.Header, host, in.PayloadHash), LimitedBy: LimitedByRequest}
 	if p.Method == "" {
 		p.Method = http.MethodGet
 	}
-	p.Expires = now.UTC().Truncate(time.Second).Add(in.Expires)
+	p.Expires = time.Unix(now.Unix(), 0).UTC().Add(in.Expires)
 	if creds.CanExpire && creds.Expires.Before(p.Expires) {
 		p.Expires, p.LimitedBy = creds.Expires, LimitedByCredentials
 	}
-	p.URL, err = s.presignedURL(c, r, creds, host, in, t)
+	p.URL, err = s.presignedURL(c, r, creds, host, in, t, by)
 	return p, err
 }
 
@@ -187,10 +191,10 @@ func lasting(ctx context.Context, provider aws.CredentialsProvider, least time.D
 }
 
 // addPresigned adds to c all headers and parameters that are signed.
-func (s *Signer) addPresigned(c *canonical, r *http.Request, creds aws.Credentials, host string, in PresignInput, t moment) error {
+func (s *Signer) addPresigned(c *canonical, r *http.Request, creds aws.Credentials, host string, in PresignInput, t moment, by authority) error {
 	sendHash := false
 	tokenKey, _ := s.tokenHeader(creds)
-	err := c.addRequestHeaders(r.Header, func(key string, lower []byte) verdict {
+	err := c.addRequestHeaders(r.Header, func(key string, lower []byte, values []string) verdict {
 		switch string(lower) {
 		case lowerContentHash:
 			sendHash = true
@@ -205,7 +209,7 @@ func (s *Signer) addPresigned(c *canonical, r *http.Request, creds aws.Credentia
 		if !hoisted(lower) {
 			return toSign
 		}
-		for _, v := range r.Header[key] {
+		for _, v := range values {
 			c.addParam(hoistedName(key, lower), v)
 			c.params[len(c.params)-1].hoisted = true
 		}
@@ -223,16 +227,14 @@ func (s *Signer) addPresigned(c *canonical, r *http.Request, creds aws.Credentia
 		return err
 	}
 	c.sortHeaders()
-	name, region := algorithm, s.Region
 	if s.RegionSet != "" {
-		name, region = algorithm4a, ""
 		c.addParam(headerRegionSet, s.RegionSet)
 	}
-	c.addParam("X-Amz-Algorithm", name)
+	c.addEncoded("X-Amz-Algorithm", by.algorithm)
+	c.addEncoded("X-Amz-Credential", by.encoded)
+	c.addEncoded("X-Amz-Date", string(t.text[:]))
 	var small [128]byte
-	c.addParam("X-Amz-Credential", string(t.appendScope(append(append(small[:0], creds.AccessKeyID...), '/'), region, s.Service)))
-	c.addParam("X-Amz-Date", string(t.text[:]))
-	c.addParam("X-Amz-Expires", string(strconv.AppendInt(small[:0], int64(in.Expires/time.Second), 10)))
+	c.addEncoded("X-Amz-Expires", string(strconv.AppendInt(small[:0], int64(in.Expires/time.Second), 10)))
 	c.addParam("X-Amz-SignedHeaders", string(c.appendSignedHeaders(small[:0])))
 	if tokenKey != "" {
 		c.addParam(tokenKey, creds.SessionToken)
@@ -241,18 +243,12 @@ func (s *Signer) addPresigned(c *canonical, r *http.Request, creds aws.Credentia
 }
 
 // presignedURL signs what is in c, and writes the URL.
-func (s *Signer) presignedURL(c *canonical, r *http.Request, creds aws.Credentials, host string, in PresignInput, t moment) (string, error) {
+func (s *Signer) presignedURL(c *canonical, r *http.Request, creds aws.Credentials, host string, in PresignInput, t moment, by authority) (string, error) {
 	rule, path := s.Path.byService(s.Service), sentPath(r.URL)
 	if err := c.build(r.Method, path, rule, in.PayloadHash); err != nil {
 		return "", err
 	}
-	name, region := algorithm, s.Region
-	if s.RegionSet != "" {
-		name, region = algorithm4a, ""
-	}
-	var small [128]byte
-	scope := t.appendScope(small[:0], region, s.Service)
-	out := append(append(make([]byte, 0, 1<<10), r.URL.Scheme...), "://"...)
+	out := append(append(c.out, r.URL.Scheme...), "://"...)
 	if to := r.URL.Host; to != "" { // another host than the one to connect to may be signed
 		out = append(out, strings.ReplaceAll(withoutDefaultPort(to, r.URL.Scheme), "%", "%25")...)
 	} else {
@@ -260,37 +256,38 @@ func (s *Signer) presignedURL(c *canonical, r *http.Request, creds aws.Credentia
 	}
 	switch {
 	case rule == PathOnce:
-		out = append(out, c.uri...)
+		out = append(out, c.built(c.uri)...)
 	case path == "":
 		out = append(out, '/')
 	default:
 		out = append(out, path...)
 	}
-	out = append(append(append(out, '?'), c.query...), "&X-Amz-Signature="...)
-	out, err := s.appendSignature(out, c, creds, t, name, scope)
+	out = append(append(append(out, '?'), c.built(c.query)...), "&X-Amz-Signature="...)
+	out, err := s.appendSignature(out, c, creds, t, by)
 	if err != nil {
 		return "", err
 	}
 	if s.SessionToken == TokenUnsigned && creds.SessionToken != "" {
 		out = appendURIEncode(append(append(append(out, '&'), headerToken...), '='), creds.SessionToken)
 	}
+	c.out = out
 	return string(out), nil
 }
 
 // presignedHeader returns the headers in c, under the names that net/http uses.
-func (c *canonical) presignedHeader(host, payloadHash string) http.Header {
+func (c *canonical) presignedHeader(sent http.Header, host, payloadHash string) http.Header {
 	header := make(http.Header, len(c.headers))
 	for _, h := range c.headers {
-		switch {
-		case h.values != nil:
-			key := http.CanonicalHeaderKey(h.key)
-			header[key] = append(header[key], h.values...)
-		case string(h.name) == "host":
+		switch key, name := c.bytes(h.key), c.bytes(h.name); {
+		case len(key) > 0:
+			as := http.CanonicalHeaderKey(string(key))
+			header[as] = append(header[as], sent[string(key)]...)
+		case string(name) == "host":
 			header["Host"] = []string{host}
-		case string(h.name) == lowerContentHash:
+		case string(name) == lowerContentHash:
 			header[headerContentHash] = []string{payloadHash}
 		default:
-			header.Set(string(h.name), string(h.value))
+			header.Set(string(name), string(c.bytes(h.value)))
 		}
 	}
 	return header
@@ -303,7 +300,7 @@ func authParam(name []byte) bool {
 	}
 	for _, known := range [...]string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
 		"X-Amz-Signature", headerToken, headerS3Session, headerRegionSet} {
-		if strings.EqualFold(known, string(name)) {
+		if len(known) == len(name) && strings.EqualFold(known, string(name)) {
 			return true
 		}
 	}

@@ -119,21 +119,21 @@ func sentHost(r *http.Request) (string, error) {
 }
 
 func withoutDefaultPort(host, scheme string) string {
-	switch {
-	case strings.EqualFold(scheme, "https"):
-		return strings.TrimSuffix(host, ":443")
-	case strings.EqualFold(scheme, "http"):
-		return strings.TrimSuffix(host, ":80")
+	if bare, ok := strings.CutSuffix(host, ":443"); ok && strings.EqualFold(scheme, "https") {
+		return bare
+	}
+	if bare, ok := strings.CutSuffix(host, ":80"); ok && strings.EqualFold(scheme, "http") {
+		return bare
 	}
 	return host
 }
 
 func withoutZone(host string) string {
-	end := strings.IndexByte(host, ']')
-	if !strings.HasPrefix(host, "[") || end < 0 {
+	if host == "" || host[0] != '[' {
 		return host
 	}
-	if zone := strings.IndexByte(host[:end], '%'); zone >= 0 {
+	end := strings.IndexByte(host, ']')
+	if zone := strings.IndexByte(host, '%'); 0 <= zone && zone < end {
 		return host[:zone] + host[end:]
 	}
 	return host

@@ -81,124 +81,124 @@ func (s *Signer) trySignHeaders(r *http.Request, creds aws.Credentials, payloadH
 	if err != nil {
 		return seed{}, err
 	}
-	c := s.take()
-	defer s.giveBack(c)
-
-	tokenKey, tokenLower := s.tokenHeader(creds)
-	sendHash := len(payloadHash) != len(emptyHash) || likeS3(s.Service)
-	err = c.addRequestHeaders(r.Header, func(key string, lower []byte) verdict {
-		replaced, by := false, ""
-		switch string(lower) {
-		case lowerDate:
-			replaced, by = true, headerDate
-		case lowerContentHash:
-			sendHash = true
-			replaced, by = true, headerContentHash
-		case lowerToken:
-			replaced, by = s.SessionToken != TokenOmitted, tokenKey
-		case lowerS3Session:
-			replaced, by = tokenKey == headerS3Session, tokenKey
-		case lowerRegionSet:
-			replaced = true
-			if s.RegionSet != "" {
-				by = headerRegionSet
-			}
-		}
-		switch {
-		case !replaced:
-			return toSign
-		case key == by:
-			return ignored
-		}
-		return gone
-	})
+	by, err := s.authority(creds, t)
 	if err != nil {
 		return seed{}, err
 	}
-	values := make([]string, 5) // of all headers that are set
-	c.addHeader(lowerDate, string(t.text[:]))
-	c.addHeader("host", host)
-	c.addContentLength(r.ContentLength)
-	if tokenKey != "" {
-		values[0] = creds.SessionToken
-		c.headers = append(c.headers, field{name: c.hold(tokenLower), values: values[:1:1]})
-	}
-	if sendHash {
-		c.addHeader(lowerContentHash, payloadHash)
-	}
-	if s.RegionSet != "" {
-		c.addHeader(lowerRegionSet, s.RegionSet)
-	}
-	if err := c.addQuery(r.URL.RawQuery, nil); err != nil {
+	c := s.take()
+	defer s.giveBack(c)
+	setHash, err := s.addSigned(c, r, creds, host, payloadHash, t)
+	if err != nil {
 		return seed{}, err
 	}
-	c.sortHeaders()
 	rule, path := s.Path.byService(s.Service), sentPath(r.URL)
 	if err := c.build(r.Method, path, rule, payloadHash); err != nil {
 		return seed{}, err
 	}
 
-	// Everything that is handed out is cut from one string: date, Authorization, signature.
-	region := s.Region
-	name := algorithm
-	if s.RegionSet != "" {
-		name, region = algorithm4a, ""
-	}
-	start := len(c.arena)
-	c.arena = t.appendScope(c.arena, region, s.Service)
-	scope := c.arena[start:len(c.arena):len(c.arena)]
-	out := append(make([]byte, 0, 512), t.text[:]...)
-	out = append(append(append(out, name...), " Credential="...), creds.AccessKeyID...)
-	out = append(append(append(out, '/'), scope...), ", SignedHeaders="...)
-	out = append(append(out, c.signedHeaders...), ", Signature="...)
+	// Date, Authorization and the signature are cut from one string.
+	out := append(append(append(c.out, t.text[:]...), by.algorithm...), " Credential="...)
+	out = append(append(out, by.text...), ", SignedHeaders="...)
+	out = append(append(out, c.built(c.signedHeaders)...), ", Signature="...)
 	signatureStart := len(out)
-	if out, err = s.appendSignature(out, c, creds, t, name, scope); err != nil {
+	if c.out, err = s.appendSignature(out, c, creds, t, by); err != nil {
 		return seed{}, err
 	}
-	text := string(out)
-
+	text := string(c.out)
+	if !setHash {
+		payloadHash = ""
+	}
 	c.send(r, host, path, rule)
-	if r.Header == nil {
-		r.Header = make(http.Header)
-	}
-	for _, key := range c.stale {
-		delete(r.Header, key)
-	}
-	set := func(i int, key, value string) {
-		values[i] = value
-		r.Header[key] = values[i : i+1 : i+1]
-	}
-	switch {
-	case tokenKey != "":
-		set(0, tokenKey, creds.SessionToken)
-	case s.SessionToken == TokenUnsigned && creds.SessionToken != "":
-		set(0, headerToken, creds.SessionToken)
-	}
-	if sendHash {
-		set(1, headerContentHash, payloadHash)
-	}
-	if s.RegionSet != "" {
-		set(2, headerRegionSet, s.RegionSet)
-	}
-	set(3, headerDate, text[:len(t.text)])
-	set(4, headerAuthorization, text[len(t.text):])
+	s.setHeaders(r, c.stale, creds, payloadHash, text[:len(t.text)], text[len(t.text):])
 	return seed{text[signatureStart:], t}, nil
 }
 
-// appendSignature appends the signature, in hexadecimal, of the canonical request in c.
-func (s *Signer) appendSignature(dst []byte, c *canonical, creds aws.Credentials, t moment, algorithm string, scope []byte) ([]byte, error) {
-	start := len(c.arena)
-	c.arena = c.appendStringToSign(c.arena, algorithm, t, scope)
-	text := c.arena[start:]
+// addSigned adds to c all headers and parameters that are signed, and reports whether r lacks the header with the hash.
+func (s *Signer) addSigned(c *canonical, r *http.Request, creds aws.Credentials, host, payloadHash string, t moment) (setHash bool, err error) {
+	tokenKey, tokenLower := s.tokenHeader(creds)
+	hasHash := false
+	sendHash := len(payloadHash) != len(emptyHash) || likeS3(s.Service)
+	err = c.addRequestHeaders(r.Header, func(key string, lower []byte, values []string) verdict {
+		replaced, as := false, "" // by a header of this key
+		switch string(lower) {
+		case lowerDate:
+			replaced, as = true, headerDate
+		case lowerContentHash:
+			sendHash = true
+			hasHash = key == headerContentHash && len(values) == 1 && values[0] == payloadHash
+			replaced, as = true, headerContentHash
+		case lowerToken:
+			replaced, as = s.SessionToken != TokenOmitted, tokenKey
+		case lowerS3Session:
+			replaced, as = tokenKey == headerS3Session, tokenKey
+		case lowerRegionSet:
+			replaced = true
+			if s.RegionSet != "" {
+				as = headerRegionSet
+			}
+		}
+		switch {
+		case !replaced:
+			return toSign
+		case key == as:
+			return ignored
+		}
+		return gone
+	})
+	if err != nil {
+		return false, err
+	}
+	c.addContentLength(r.ContentLength)
+	c.addHeader("host", host)
+	if sendHash {
+		c.addHeader(lowerContentHash, payloadHash)
+	}
+	c.addHeader(lowerDate, string(t.text[:]))
 	if s.RegionSet != "" {
+		c.addHeader(lowerRegionSet, s.RegionSet)
+	}
+	if tokenKey != "" {
+		c.headers = append(c.headers, field{name: c.hold(tokenLower), value: c.holdValues([]string{creds.SessionToken})})
+	}
+	c.sortHeaders()
+	return sendHash && !hasHash, c.addQuery(r.URL.RawQuery, nil)
+}
+
+// setHeaders takes the stale headers from r and sets those of a signature. No payloadHash sets none.
+func (s *Signer) setHeaders(r *http.Request, stale []string, creds aws.Credentials, payloadHash, date, authorization string) {
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	for _, key := range stale {
+		delete(r.Header, key)
+	}
+	tokenKey, _ := s.tokenHeader(creds)
+	if s.SessionToken == TokenUnsigned {
+		tokenKey = headerToken
+	}
+	if creds.SessionToken != "" && tokenKey != "" {
+		r.Header[tokenKey] = []string{creds.SessionToken}
+	}
+	if payloadHash != "" {
+		r.Header[headerContentHash] = []string{payloadHash}
+	}
+	if s.RegionSet != "" {
+		r.Header[headerRegionSet] = []string{s.RegionSet}
+	}
+	values := []string{date, authorization}
+	r.Header[headerDate], r.Header[headerAuthorization] = values[:1:1], values[1:]
+}
+
+// appendSignature appends the signature, in hexadecimal, of the canonical request in c.
+func (s *Signer) appendSignature(dst []byte, c *canonical, creds aws.Credentials, t moment, by authority) ([]byte, error) {
+	start := len(c.arena)
+	c.arena = c.appendStringToSign(c.arena, by.algorithm, t, by.scope)
+	text := c.arena[start:]
+	if by.key == nil {
 		return s.appendSignature4a(dst, creds, text)
 	}
-	key, err := s.key(creds, t)
-	if err != nil {
-		return dst, err
-	}
 	start = len(c.arena)
-	c.arena = key.appendSignature(c.arena, text)
+	c.arena = by.key.appendSignature(c.arena, text)
 	return hex.AppendEncode(dst, c.arena[start:]), nil
 }
 
@@ -207,15 +207,15 @@ func (c *canonical) send(r *http.Request, host, path string, rule PathRule) {
 	if sent := r.Host; sent != host && (sent != "" || r.URL.Host != host) {
 		r.Host = host
 	}
-	samePath := rule != PathOnce || r.URL.Opaque != "" || path == "" || string(c.uri) == path
-	if samePath && r.URL.RawQuery == string(c.query) {
+	samePath := rule != PathOnce || r.URL.Opaque != "" || path == "" || string(c.built(c.uri)) == path
+	if samePath && r.URL.RawQuery == string(c.built(c.query)) {
 		return
 	}
 	u := new(url.URL)
 	*u = *r.URL
-	u.RawQuery = string(c.query)
+	u.RawQuery = string(c.built(c.query))
 	if !samePath {
-		u.RawPath = string(c.uri)
+		u.RawPath = string(c.built(c.uri))
 	}
 	r.URL = u
 }

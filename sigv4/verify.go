@@ -243,7 +243,7 @@ type view struct {
 
 // canonicalRequest builds, in c, the canonical request for the headers that a names.
 func (w view) canonicalRequest(c *canonical, r *http.Request, a *authorization) *VerifyError {
-	c.headers, c.params, c.arena, c.plainQuery = c.headers[:0], c.params[:0], c.arena[:0], nil
+	c.reset()
 	for _, name := range a.names {
 		key := http.CanonicalHeaderKey(name)
 		switch {
@@ -256,7 +256,7 @@ func (w view) canonicalRequest(c *canonical, r *http.Request, a *authorization) 
 		case w.keepBlanks:
 			c.addHeader(name, strings.Join(r.Header[key], ","))
 		default:
-			c.headers = append(c.headers, field{name: c.hold(name), values: r.Header[key]})
+			c.headers = append(c.headers, field{name: c.hold(name), value: c.holdValues(r.Header[key])})
 		}
 	}
 	c.sortHeaders()
@@ -285,7 +285,7 @@ func (a *authorization) stringToSign(c *canonical) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.appendStringToSign(nil, a.algorithm, t, t.appendScope(nil, a.region, a.service)), nil
+	return c.appendStringToSign(nil, a.algorithm, t, string(t.appendScope(nil, a.region, a.service))), nil
 }
 
 // matches compares the request's signature with the one for text, in constant time.
