@@ -1,7 +1,11 @@
 package bench
 
 import (
+	"context"
+	"runtime"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,6 +43,60 @@ func BenchmarkPaired(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkWarmPaired takes such turns with warm calls. Each processor has a goroutine that takes turns by itself, so
+// that few turns are interrupted.
+func BenchmarkWarmPaired(b *testing.B) {
+	for _, s := range warm() {
+		for _, procs := range []int{1, 2, 8} {
+			b.Run(s.name+"-"+strconv.Itoa(procs)+"-procs", func(b *testing.B) {
+				scrub(b)
+				s.setup(b)
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+				for _, other := range []client.Client{s.floor, client.SDK()} {
+					b.Run("to="+other.Name, func(b *testing.B) {
+						pair := [2]client.Retrieve{opened(b, client.Credchain()), opened(b, other)}
+						var took [2][]time.Duration
+						var mu sync.Mutex
+						for b.Loop() {
+							var wg sync.WaitGroup
+							for range procs {
+								wg.Go(func() {
+									mine := turns(pair)
+									mu.Lock()
+									defer mu.Unlock()
+									for i := range took {
+										took[i] = append(took[i], mine[i]...)
+									}
+								})
+							}
+							wg.Wait()
+						}
+						b.ReportMetric(float64(median(took[0]))/float64(median(took[1])), "ratio")
+					})
+				}
+			})
+		}
+	}
+}
+
+// turns times two retrievals in turns of some hundred calls each.
+func turns(pair [2]client.Retrieve) (took [2][]time.Duration) {
+	ctx := context.Background()
+	for turn := range 100 {
+		for i := range pair {
+			i = (turn + i) % 2
+			retrieve, start := pair[i], time.Now()
+			for range 500 {
+				if _, err := retrieve(ctx); err != nil {
+					panic(err)
+				}
+			}
+			took[i] = append(took[i], time.Since(start))
+		}
+	}
+	return took
 }
 
 // batch is how many calls to time together, so that reading the clock is none of it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/credchain/credchain"
 )
@@ -101,24 +102,58 @@ func TestNobodyWaitsForARenewal(t *testing.T) {
 	}
 }
 
-// BenchmarkRenewal is the crowd in real time: every 10 ms, lifetime 1 s. ns/op means nothing here.
+// BenchmarkRenewal is the crowd in real time: every 10 ms, lifetime 1 s. All caches have theirs at once, so that what
+// the machine does meanwhile falls on all alike. ns/op means nothing here.
 func BenchmarkRenewal(b *testing.B) {
 	scrub(b)
-	for _, name := range []string{"credchain", "credchain-in-config", "aws-sdk-go-v2", "aws-sdk-go-v2-early"} {
+	caches := cached(time.Second)
+	caches["minio-go"] = minioCache(time.Second)
+	took := make(map[string][]time.Duration)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for name, p := range caches {
+		wg.Go(func() {
+			all := crowd(p, 5*time.Second, 10*time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			took[name] = all
+		})
+	}
+	wg.Wait()
+	for _, name := range []string{"credchain", "credchain-in-config", "aws-sdk-go-v2", "aws-sdk-go-v2-early", "minio-go"} {
 		b.Run("by="+name, func(b *testing.B) {
 			for b.Loop() {
-				took := crowd(cached(time.Second)[name], 5*time.Second, 10*time.Millisecond)
-				late := 0
-				for _, d := range took {
-					if d > 10*time.Millisecond {
-						late++
-					}
-				}
-				ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-				b.ReportMetric(ms(took[len(took)*99/100]), "p99-ms")
-				b.ReportMetric(ms(took[len(took)*999/1000]), "p99.9-ms")
-				b.ReportMetric(100*float64(late)/float64(len(took)), "%late")
 			}
+			all := took[name]
+			late, _ := slices.BinarySearch(all, 10*time.Millisecond)
+			ms := func(perMille int) float64 { return float64(all[len(all)*perMille/1000].Nanoseconds()) / 1e6 }
+			b.ReportMetric(ms(500), "p50-ms")
+			b.ReportMetric(ms(990), "p99-ms")
+			b.ReportMetric(ms(999), "p99.9-ms")
+			b.ReportMetric(100*float64(len(all)-late)/float64(len(all)), "%late")
 		})
 	}
 }
+
+// minioCache is minio-go's cache, as an SDK provider.
+func minioCache(life time.Duration) aws.CredentialsProvider {
+	c := credentials.New(&minioSource{source: slowSource{life: life}})
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		v, err := c.GetWithContext(nil)
+		return aws.Credentials{AccessKeyID: v.AccessKeyID, SecretAccessKey: v.SecretAccessKey}, err
+	})
+}
+
+// minioSource is slowSource in minio-go's form.
+type minioSource struct {
+	credentials.Expiry
+	source slowSource
+}
+
+func (m *minioSource) RetrieveWithCredContext(*credentials.CredContext) (credentials.Value, error) {
+	creds, err := m.source.Retrieve(context.Background())
+	m.SetExpiration(creds.Expires, 0)
+	return credentials.Value{AccessKeyID: creds.AccessKeyID, SecretAccessKey: creds.SecretAccessKey}, err
+}
+
+func (m *minioSource) Retrieve() (credentials.Value, error) { return m.RetrieveWithCredContext(nil) }

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -37,10 +36,14 @@ const (
 	region    = "us-east-1"
 )
 
-func signings() []signing {
+func signCreds() (aws.Credentials, aws.CredentialsProvider) {
 	creds := aws.Credentials{AccessKeyID: fixture.AccessKeyID, SecretAccessKey: fixture.SecretAccessKey}
-	provider := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil })
-	at, ctx := time.Now(), context.Background()
+	return creds, aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil })
+}
+
+func signings(at time.Time) []signing {
+	creds, provider := signCreds()
+	ctx := context.Background()
 	ours, sdk := &sigv4.Signer{Service: "s3", Region: region}, v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 
 	get := func() *http.Request {
@@ -75,7 +78,8 @@ func signings() []signing {
 				signer.SignV4(*r, creds.AccessKeyID, creds.SecretAccessKey, "", region)
 				return nil
 			}},
-			{"floor", signFloor(700)},
+			{"floor", newSignFloor(creds, at).header(payload)},
+			{"hashing", hashingFloor(700)},
 		}
 	}
 	// Each gets its own request, since the SDK wants an expiry in it.
@@ -94,31 +98,15 @@ func signings() []signing {
 			signer.PreSignV4(c, creds.AccessKeyID, creds.SecretAccessKey, "", region, 900)
 			return nil
 		}},
-		{"floor", signFloor(400)},
+		{"floor", newSignFloor(creds, at).presign(func(string) {})},
+		{"hashing", hashingFloor(400)},
 	}
 	return []signing{{"get-5-headers", get, header(emptyHash)}, {"post-1KiB-hash-given", post, header(hash)}, {"presign", withExpires, presign}}
 }
 
-// signFloor hashes a canonical request of a size, and signs the hash: what nobody can leave out.
-func signFloor(size int) func(*http.Request) error {
-	canonical, toSign := []byte(strings.Repeat("x", size)), make([]byte, 0, 256)
-	mac := hmac.New(sha256.New, []byte("key"))
-	var signature [32]byte
-	return func(r *http.Request) error {
-		sum := sha256.Sum256(canonical)
-		toSign = append(toSign[:0], "AWS4-HMAC-SHA256\n20150830T123600Z\n20150830/us-east-1/s3/aws4_request\n"...)
-		toSign = hex.AppendEncode(toSign, sum[:])
-		mac.Reset()
-		mac.Write(toSign)
-		text := hex.EncodeToString(mac.Sum(signature[:0]))
-		r.Header["Authorization"] = []string{text}
-		return nil
-	}
-}
-
 // BenchmarkSign signs one request again and again.
 func BenchmarkSign(b *testing.B) {
-	for _, s := range signings() {
+	for _, s := range signings(time.Now()) {
 		b.Run(s.name, func(b *testing.B) {
 			for _, by := range s.by {
 				b.Run("by="+by.name, func(b *testing.B) {
@@ -139,7 +127,7 @@ func BenchmarkSign(b *testing.B) {
 // ns/op means nothing here.
 func BenchmarkSignPaired(b *testing.B) {
 	const calls = 20 // together, so that reading the clock is none of it
-	for _, s := range signings() {
+	for _, s := range signings(time.Now()) {
 		for _, other := range s.by[1:] {
 			b.Run(s.name+"/to="+other.name, func(b *testing.B) {
 				pair := [2]sign{s.by[0], other}
@@ -165,7 +153,7 @@ func BenchmarkSignPaired(b *testing.B) {
 
 // BenchmarkSignSize shows that the cost grows with the number of headers and their bytes, and not faster.
 func BenchmarkSignSize(b *testing.B) {
-	creds := aws.Credentials{AccessKeyID: fixture.AccessKeyID, SecretAccessKey: fixture.SecretAccessKey}
+	creds, _ := signCreds()
 	for _, n := range []int{1, 10, 100, 1000} {
 		b.Run("headers="+strconv.Itoa(n), func(b *testing.B) {
 			s := &sigv4.Signer{Service: "s3", Region: region}

@@ -5,10 +5,12 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +26,7 @@ type measured struct {
 	rows    []string                        // the benchmarks' rows in their order
 	rounds  map[string]map[string][]sample  // row, client: one sample for each round
 	pairs   map[string]map[string][]float64 // row, the other client: ours to the other's, for each round
+	renewal map[string]map[string][]float64 // client, unit: for each round
 	program map[string]program              // by name
 	command map[string]float64              // wall time of `credchain export` in ns, by row
 }
@@ -31,22 +34,30 @@ type measured struct {
 type sample struct{ ns, bytes, allocs float64 }
 
 func newMeasured() *measured {
-	return &measured{rounds: map[string]map[string][]sample{}, pairs: map[string]map[string][]float64{}, program: map[string]program{}, command: map[string]float64{}}
+	return &measured{rounds: map[string]map[string][]sample{}, pairs: map[string]map[string][]float64{}, renewal: map[string]map[string][]float64{}, program: map[string]program{}, command: map[string]float64{}}
 }
 
 var benchmarkLine = regexp.MustCompile(`^Benchmark(\S+)/by=(\S+?)(?:-\d+)?\s+\d+\s+(\S+) ns/op\s+(\S+) B/op\s+(\S+) allocs/op`)
-var pairLine = regexp.MustCompile(`^Benchmark(Sign)?Paired/(\S+)/to=(\S+?)(?:-\d+)?\s+\d+\s+\S+ ns/op\s+(\S+) ratio`)
+var pairLine = regexp.MustCompile(`^Benchmark(Sign|Warm)?Paired/(\S+)/to=(\S+?)(?:-\d+)?\s+\d+\s+\S+ ns/op\s+(\S+) ratio`)
+var renewalLine = regexp.MustCompile(`^BenchmarkRenewal/by=(\S+?)(?:-\d+)?\s+\d+\s+\S+ ns/op(.*)`)
+
+// job is benchmarks to run in rounds, each in a process of its own.
+type job struct {
+	pattern   string
+	rounds    int
+	benchtime string
+}
 
 // benchmarks runs the benchmarks in rounds: all clients once, then all again.
-func (m *measured) benchmarks(binary, home, pattern string, rounds int, benchtime, raw string) error {
+func (m *measured) benchmarks(binary, home string, j job, raw string) error {
 	refusing, err := fixture.Refusing()
 	if err != nil {
 		return err
 	}
 	var all bytes.Buffer
-	for round := range rounds {
-		fmt.Fprintf(os.Stderr, "%s: round %d of %d\n", pattern, round+1, rounds)
-		cmd := exec.Command(binary, "-test.run=^$", "-test.bench="+pattern, "-test.benchtime="+benchtime)
+	for round := range j.rounds {
+		fmt.Fprintf(os.Stderr, "%s: round %d of %d\n", j.pattern, round+1, j.rounds)
+		cmd := exec.Command(binary, "-test.run=^$", "-test.bench="+j.pattern, "-test.benchtime="+j.benchtime)
 		if round >= slowRounds {
 			cmd.Args = append(cmd.Args, "-test.skip=file-50000")
 		}
@@ -59,6 +70,12 @@ func (m *measured) benchmarks(binary, home, pattern string, rounds int, benchtim
 		for line := range strings.Lines(string(out)) {
 			if f := pairLine.FindStringSubmatch(line); f != nil {
 				if err := m.addPair(f[1], f[2], f[3], f[4]); err != nil {
+					return err
+				}
+				continue
+			}
+			if f := renewalLine.FindStringSubmatch(line); f != nil {
+				if err := m.addRenewal(f[1], strings.Fields(f[2])); err != nil {
 					return err
 				}
 				continue
@@ -99,8 +116,7 @@ func (m *measured) best(row, by string, of func(sample) float64) float64 {
 	return least
 }
 
-// ratio is ours to another's time: what taking turns gave, and for warm calls, which are too short to take
-// turns, that of the best rounds.
+// ratio is ours to another's time: what taking turns gave, and where no turns were taken that of the best rounds.
 func (m *measured) ratio(row, to string) float64 {
 	if pairs := m.pairs[row][to]; len(pairs) > 0 {
 		return median(pairs)
@@ -119,6 +135,34 @@ func (m *measured) addPair(kind, row, to, value string) error {
 	}
 	m.pairs[row][to] = append(m.pairs[row][to], ratio)
 	return err
+}
+
+func (m *measured) addRenewal(by string, metrics []string) error {
+	if m.renewal[by] == nil {
+		m.renewal[by] = map[string][]float64{}
+	}
+	for i := 0; i+1 < len(metrics); i += 2 {
+		v, err := strconv.ParseFloat(metrics[i], 64)
+		if err != nil {
+			return err
+		}
+		m.renewal[by][metrics[i+1]] = append(m.renewal[by][metrics[i+1]], v)
+	}
+	return nil
+}
+
+func (m *measured) printRenewal() {
+	fmt.Print("## While credentials are renewed\n\n64 callers ask every 10 ms; a renewal takes 300 ms, the credentials live for 1 s. How long a call takes.\n" +
+		"All at once in one process; the median of the rounds.\n\n")
+	var rows [][]string
+	for _, by := range slices.Sorted(maps.Keys(m.renewal)) {
+		row := []string{by}
+		for _, unit := range []string{"p50-ms", "p99-ms", "p99.9-ms"} {
+			row = append(row, duration(1e6*median(m.renewal[by][unit])))
+		}
+		rows = append(rows, append(row, fmt.Sprintf("%.2g %%", median(m.renewal[by]["%late"]))))
+	}
+	table([]string{"cache", "p50", "p99", "p99.9", "over 10 ms"}, rows)
 }
 
 func (m *measured) printBenchmarks() {

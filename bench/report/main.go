@@ -26,7 +26,7 @@ const (
 	empty = "empty"
 )
 
-// pairRounds is how many processes take turns; the medians within each count.
+// pairRounds is how many processes run a benchmark that takes turns; the median of their medians counts.
 const pairRounds = 3
 
 func main() {
@@ -60,30 +60,52 @@ func run(check bool, rounds int, benchtime string, starts int, raw string, coldB
 		return err
 	}
 	m := newMeasured()
-	alone, paired := "^Benchmark(Cold|Warm|Sign)$", "^Benchmark(Sign)?Paired$"
+	jobs := []job{
+		{"^Benchmark(Sign|Warm)?Paired$", pairRounds, "1s"},
+		{"^BenchmarkRenewal$", pairRounds, "1x"},
+		{"^Benchmark(Cold|Warm|Sign)$", rounds, benchtime},
+	}
 	if check {
+		raw = "" // it would be of the last job alone
 		const places = "/^(environment|file-10000|env-with-10000-on-disk|container|imds|assume-role)$"
-		alone, paired = "^BenchmarkCold$"+places+"/^by="+ours+"$", "^BenchmarkPaired$"+places
-		if err := m.benchmarks(binary, tmp, "^BenchmarkSignPaired$/./^to="+sdk+"$", pairRounds, "0.2s", ""); err != nil {
-			return err
-		}
-		if err := m.benchmarks(binary, tmp, "^BenchmarkSign$/./^by="+ours+"$", 1, benchtime, ""); err != nil {
-			return err
+		jobs = []job{
+			{"^BenchmarkPaired$" + places, pairRounds, "0.4s"},
+			{"^BenchmarkSignPaired$", pairRounds, "0.2s"},
+			{"^BenchmarkWarmPaired$/^expiring-/^to=" + floor + "$", pairRounds, "0.1s"},
+			{"^BenchmarkRenewal$", 1, "1x"},
+			{"^BenchmarkCold$" + places + "/^by=" + ours + "$", pairRounds, benchtime},
+			{"^BenchmarkWarm$/./^serial$/^by=" + ours + "$", 1, benchtime},
+			{"^BenchmarkSign$/./^by=" + ours + "$", 1, benchtime},
 		}
 	}
-	if err := m.benchmarks(binary, tmp, paired, pairRounds, "1s", ""); err != nil {
-		return err
-	}
-	if err := m.benchmarks(binary, tmp, alone, rounds, benchtime, raw); err != nil {
-		return err
+	for i, j := range jobs {
+		if i < len(jobs)-1 {
+			err = m.benchmarks(binary, tmp, j, "")
+		} else {
+			err = m.benchmarks(binary, tmp, j, raw)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if !check {
 		m.printBenchmarks()
+		m.printRenewal()
 		if err := m.programs(dir, tmp, starts, coldBuild); err != nil {
 			return err
 		}
+		m.printTargets(append(m.required(), m.goals()...))
+		return nil
 	}
-	if missed := m.printTargets(check); check && len(missed) > 0 {
+	// A busy machine can spoil a round. What is missed is measured again, longer, before that counts.
+	for range 2 {
+		for _, j := range again(m.required()) {
+			if err := m.benchmarks(binary, tmp, j, ""); err != nil {
+				return err
+			}
+		}
+	}
+	if missed := m.printTargets(m.required()); len(missed) > 0 {
 		return fmt.Errorf("required, and missed: %s", strings.Join(missed, "; "))
 	}
 	return nil

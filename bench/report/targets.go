@@ -2,7 +2,12 @@
 
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // target is one thing to reach. Required ones are ratios or counts, which hold on any machine, and -check
 // asserts them; goals are shown only.
@@ -13,6 +18,9 @@ type target struct {
 	format   func(float64) string
 	atLeast  bool
 	required bool
+
+	row   string // of the benchmark, "" if it is of none
+	alone bool   // measured without turns
 
 	// guard is where -check fails although the limit is missed already: a target that is not reached yet must
 	// not get worse unseen. 0 means at the limit.
@@ -34,31 +42,105 @@ func kib(v float64) string      { return fmt.Sprintf("%.0f KiB", v/(1<<10)) }
 func mib(v float64) string      { return fmt.Sprintf("%.1f MiB", v/(1<<20)) }
 func megabyte(v float64) string { return fmt.Sprintf("%.2f MB", v/1e6) }
 
+// fails reports whether -check fails for it.
+func (t target) fails() bool {
+	return t.required && !t.met() && (t.guard == 0 || !t.within(t.guard))
+}
+
 // required are the targets of this version, which -check asserts.
 func (m *measured) required() []target {
 	const env, file, keys = "Cold/environment", "Cold/file-10000", "Cold/env-with-10000-on-disk"
-	return append(m.signing(), []target{
-		{what: "environment: faster than the SDK", value: 1 / m.ratio(env, sdk), limit: 10, guard: 7, format: times, atLeast: true, required: true},
-		{what: "10,000 profiles: to the bare read-and-scan", value: m.ratio(file, floor), limit: 2.5, format: times, required: true},
-		{what: "10,000 profiles: faster than the SDK", value: 1 / m.ratio(file, sdk), limit: 15, format: times, atLeast: true, required: true},
-		{what: "10,000 profiles: allocations", value: m.best(file, ours, allocations), limit: 200, format: count, required: true},
+	targets := m.signing()
+	for i := range targets {
+		t := &targets[i]
+		t.row, _, _ = strings.Cut(t.what, ": ")
+		t.alone = strings.HasSuffix(t.what, ": allocations")
+	}
+	targets = append(targets, []target{
+		{what: "environment: faster than the SDK", row: env, value: 1 / m.ratio(env, sdk), limit: 10, guard: 8, format: times, atLeast: true},
+		{what: "10,000 profiles: to the bare read-and-scan", row: file, value: m.ratio(file, floor), limit: 2.5, format: times},
+		{what: "10,000 profiles: faster than the SDK", row: file, value: 1 / m.ratio(file, sdk), limit: 15, format: times, atLeast: true},
+		{what: "10,000 profiles: allocations", row: file, alone: true, value: m.best(file, ours, allocations), limit: 200, format: count},
 		// No file may be opened; a test of the library counts that. Reading these would take a hundred times as long.
-		{what: "environment's keys, 10,000 profiles on disk: to none on disk", value: m.best(keys, ours, nanoseconds) / m.best(env, ours, nanoseconds), limit: 2, format: times, required: true},
-		{what: "container: to the bare round trip", value: m.ratio("Cold/container", floor), limit: 1.15, guard: 1.6, format: times, required: true},
-		{what: "IMDS: to three bare round trips", value: m.ratio("Cold/imds", floor), limit: 1.15, guard: 1.6, format: times, required: true},
-		{what: "assume-role: to the bare round trip", value: m.ratio("Cold/assume-role", floor), limit: 1.2, guard: 2.8, format: times, required: true},
+		{what: "environment's keys, 10,000 profiles on disk: to none on disk", row: keys, alone: true, value: m.best(keys, ours, nanoseconds) / m.best(env, ours, nanoseconds), limit: 2, format: times},
+		// Part of what these three add to the floor must be, as long as files go first: to open two files that are not there is
+		// 0.05 of a round trip, to read two that are 0.3, and the first signature 0.14.
+		{what: "container: to the bare round trip", row: "Cold/container", value: m.ratio("Cold/container", floor), limit: 1.15, guard: 1.5, format: times},
+		{what: "IMDS: to three bare round trips", row: "Cold/imds", value: m.ratio("Cold/imds", floor), limit: 1.15, guard: 1.5, format: times},
+		{what: "assume-role: to the bare round trip", row: "Cold/assume-role", value: m.ratio("Cold/assume-role", floor), limit: 1.2, guard: 2.2, format: times},
 	}...)
+	for _, procs := range []string{"1", "2", "8"} {
+		row := "Warm/expiring-" + procs + "-procs"
+		targets = append(targets, target{what: "warm, GOMAXPROCS=" + procs + ": to an atomic load and the wall clock", row: row, value: m.ratio(row, floor), limit: 1.2, guard: 1.3, format: times})
+	}
+	for _, row := range []string{"Warm/expiring/serial", "Warm/static/serial"} {
+		targets = append(targets, target{what: row + ": allocations", row: row, alone: true, value: m.best(row, ours, allocations), format: count})
+	}
+	for _, by := range []string{ours, ours + "-in-config"} {
+		targets = append(targets, target{what: "renewal: the slowest of 1,000 calls, " + by, row: renewal, value: 1e6 * median(m.renewal[by]["p99.9-ms"]), limit: 1e6, format: duration})
+	}
+	for i := range targets {
+		targets[i].required = true
+	}
+	return targets
 }
 
-// signing are the targets of the signer.
+// renewal is the row of BenchmarkRenewal.
+const renewal = "Renewal"
+
+// roundsOf says how many rounds the value of t is from.
+func (m *measured) roundsOf(t target) string {
+	n := 0
+	switch {
+	case t.row == renewal:
+		n = len(m.renewal[ours]["p99.9-ms"])
+	case t.alone || m.pairs[t.row] == nil:
+		n = len(m.rounds[t.row][ours])
+	default:
+		for _, pairs := range m.pairs[t.row] {
+			n = max(n, len(pairs))
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// again is what to measure once more before the targets that fail are held to have failed.
+func again(targets []target) (jobs []job) {
+	for _, t := range targets {
+		if !t.fails() {
+			continue
+		}
+		kind, name, _ := strings.Cut(t.row, "/")
+		var j job
+		switch {
+		case t.row == renewal:
+			j = job{"^BenchmarkRenewal$", 2, "1x"}
+		case t.alone:
+			j = job{"^Benchmark" + kind + "$/^" + strings.ReplaceAll(name, "/", "$/^") + "$/^by=" + ours + "$", pairRounds, "50ms"}
+		default:
+			j = job{"^Benchmark" + strings.TrimPrefix(kind, "Cold") + "Paired$/^" + name + "$", 2 * pairRounds, "0.5s"}
+		}
+		if !slices.Contains(jobs, j) {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// signing are the targets of the signer. The floor writes the canonical request, headers and all, and gives the same
+// signature; see signFloor.
 func (m *measured) signing() (targets []target) {
 	for _, s := range []struct {
-		row    string
-		allocs float64
-	}{{"Sign/get-5-headers", 6}, {"Sign/post-1KiB-hash-given", 6}, {"Sign/presign", 8}} {
+		row           string
+		allocs, guard float64
+	}{{"Sign/get-5-headers", 6, 2.5}, {"Sign/post-1KiB-hash-given", 6, 2.5}, {"Sign/presign", 8, 3}} {
 		targets = append(targets,
-			target{what: s.row + ": faster than the SDK", value: 1 / m.ratio(s.row, sdk), limit: 3, guard: 2.5, format: times, atLeast: true, required: true},
-			target{what: s.row + ": allocations", value: m.best(s.row, ours, allocations), limit: s.allocs, format: count, required: true})
+			target{what: s.row + ": faster than the SDK", row: s.row, value: 1 / m.ratio(s.row, sdk), limit: 3, guard: 2.5, format: times, atLeast: true, required: true},
+			target{what: s.row + ": to the floor with canonical headers", row: s.row, value: m.ratio(s.row, floor), limit: 2.2, guard: s.guard, format: times, required: true},
+			target{what: s.row + ": allocations", row: s.row, alone: true, value: m.best(s.row, ours, allocations), limit: s.allocs, format: count, required: true})
 	}
 	return targets
 }
@@ -85,11 +167,6 @@ func (m *measured) goals() []target {
 		target{what: "Cold/container: to the floor", value: m.ratio("Cold/container", floor), limit: 1.1, format: times},
 		target{what: "Cold/imds: to the floor", value: m.ratio("Cold/imds", floor), limit: 1.1, format: times},
 	)
-	for _, row := range []string{"Warm/expiring/serial", "Warm/expiring/parallel"} {
-		goals = append(goals,
-			target{what: row + ": to the wall-clock floor", value: m.ratio(row, floor), limit: 1.2, format: times},
-			target{what: row + ": allocations", value: m.best(row, ours, allocations), limit: 0, format: count})
-	}
 	goals = append(goals,
 		target{what: "Warm/static/serial: time", value: m.best("Warm/static/serial", ours, nanoseconds), limit: 10, format: duration})
 
@@ -120,13 +197,8 @@ func (m *measured) goals() []target {
 	return goals
 }
 
-// printTargets prints each target beside its measurement, and returns what is required and missed, beyond its
-// guard if it has one.
-func (m *measured) printTargets(onlyRequired bool) (missed []string) {
-	targets := m.required()
-	if !onlyRequired {
-		targets = append(targets, m.goals()...)
-	}
+// printTargets prints each target beside its measurement, and returns those for which -check fails.
+func (m *measured) printTargets(targets []target) (missed []string) {
 	fmt.Print("## Targets\n\n")
 	var rows [][]string
 	for _, t := range targets {
@@ -139,12 +211,12 @@ func (m *measured) printTargets(onlyRequired bool) (missed []string) {
 		}
 		if !t.met() {
 			result = "**miss**"
-			if t.required && (t.guard == 0 || !t.within(t.guard)) {
-				missed = append(missed, fmt.Sprintf("%s: %s instead of %s%s", t.what, t.format(t.value), sign, t.format(t.limit)))
-			}
 		}
-		rows = append(rows, []string{t.what, t.format(t.value), sign + t.format(t.limit), kind, result})
+		if t.fails() {
+			missed = append(missed, fmt.Sprintf("%s: %s instead of %s%s", t.what, t.format(t.value), sign, t.format(t.limit)))
+		}
+		rows = append(rows, []string{t.what, t.format(t.value), sign + t.format(t.limit), kind, m.roundsOf(t), result})
 	}
-	table([]string{"what", "measured", "target", "kind", "result"}, rows)
+	table([]string{"what", "measured", "target", "kind", "rounds", "result"}, rows)
 	return missed
 }
