@@ -77,8 +77,7 @@ func TestSecondCacheNeverPromisesMore(t *testing.T) {
 			time.Sleep(30 * time.Second)
 			return aws.Credentials{}, errAway
 		}
-		// Who comes in the last seconds waits past the end for a renewal that fails, and gets its error.
-		for time.Now().Before(end.Add(-6 * time.Second)) {
+		for time.Now().Before(end.Add(-300 * time.Millisecond)) {
 			require.False(t, call(t, p, 6*time.Second).Expires.After(end))
 			time.Sleep(100 * time.Millisecond)
 		}

@@ -130,7 +130,9 @@ func (v *Value[T]) Get(ctx context.Context, by Caller, fetch Fetch[T]) (*Held[T]
 			if f == nil {
 				f = v.launch(ctx, h, fetch, by.Background, need == mandatory)
 			}
-			v.wait(ctx, f, need)
+			if v.wait(ctx, f, h, need) {
+				return h, nil
+			}
 		}
 
 		switch h = v.current.Load(); {
@@ -248,9 +250,9 @@ func (v *Value[T]) run(ctx context.Context, f *flight[T], old *Held[T], fetch Fe
 	o = fetch(ctx, prev, f.background)
 }
 
-// wait waits for the end of f or of ctx, or of the patience of a caller that has a valid value. It gives v.mu
-// up meanwhile.
-func (v *Value[T]) wait(ctx context.Context, f *flight[T], need need) {
+// wait waits for the end of f or of ctx, or of the patience of a caller that has a valid value: that is over while
+// half of the value's time is left, too. It reports whether it was the patience that ended. It gives v.mu up meanwhile.
+func (v *Value[T]) wait(ctx context.Context, f *flight[T], h *Held[T], need need) (impatient bool) {
 	f.waiters++
 	if f.done == nil {
 		f.done = make(chan struct{})
@@ -261,13 +263,15 @@ func (v *Value[T]) wait(ctx context.Context, f *flight[T], need need) {
 	v.mu.Unlock()
 	var slow <-chan time.Time
 	if need == mandatory {
-		t := time.NewTimer(patience - time.Since(f.begun))
+		now := time.Now()
+		t := time.NewTimer(min(patience-now.Sub(f.begun), time.Duration(h.expires-now.UnixNano())/2))
 		defer t.Stop()
 		slow = t.C
 	}
 	select {
 	case <-f.done:
 	case <-slow:
+		impatient = true
 	case <-ctx.Done():
 	}
 	v.mu.Lock()
@@ -276,6 +280,7 @@ func (v *Value[T]) wait(ctx context.Context, f *flight[T], need need) {
 		f.cancel()
 		f.limit.Reset(max(grace, v.failed.length)) // fetches that hang must not become ever more
 	}
+	return impatient && !f.ended
 }
 
 // abandon ends f for those who wait, though its fetch hangs.

@@ -14,7 +14,7 @@ import (
 
 func TestRenewal(t *testing.T) {
 	t.Parallel()
-	const takes = 50 * time.Millisecond
+	const takes = 40 * time.Millisecond
 	for _, tt := range []struct {
 		name string
 		life time.Duration
@@ -239,6 +239,31 @@ func TestImpatientCallers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLateCallers: who comes shortly before the end waits for half of what is left, and gets what is still valid.
+func TestLateCallers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{life: time.Hour}
+		var v refresh.Value[int]
+		_, err := get(t.Context(), &v, s)
+		require.NoError(t, err)
+		s.takes = 30 * time.Second
+		time.Sleep(s.life - 3*time.Second)
+		for _, left := range []time.Duration{3 * time.Second, 1500 * time.Millisecond, 750 * time.Millisecond} {
+			start := time.Now()
+			got, err := get(t.Context(), &v, s)
+			require.NoError(t, err)
+			require.Equal(t, 1, got)
+			require.Equal(t, left/2, time.Since(start))
+		}
+		time.Sleep(time.Second)
+		got, err := get(t.Context(), &v, s)
+		require.NoError(t, err)
+		require.Equal(t, 2, got, "it has expired, and the renewal under way is waited for")
+		require.EqualValues(t, 2, s.calls.Load())
+	})
 }
 
 // TestHangingRenewal: together, all callers lose a few seconds to it, whether or not it heeds its context.
