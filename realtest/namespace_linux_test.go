@@ -45,7 +45,7 @@ func withAddresses(t *testing.T, addrs []string, programs []program, body func(t
 		t.Skipf("skipped: no network namespaces here: %v", err)
 	}
 	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
-	cmd := exec.Command("/proc/self/exe", "-test.run="+pattern, "-test.count=1", "-test.v", "-test.timeout=1m")
+	cmd := exec.Command("/proc/self/exe", "-test.run="+pattern, "-test.count=1", "-test.v", "-test.timeout=3m")
 	cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=/usr/bin:/bin", "TMPDIR=" + t.TempDir(),
 		namespaceTest + "=" + t.Name(), outerNetwork + "=" + outer}
 	for _, p := range programs {

@@ -25,7 +25,7 @@ import (
 
 // patience is far more than anything here should take. The library's limits are tested with its own fake
 // clock; here it only has to be clear that nothing hangs.
-const patience = 8 * time.Second
+const patience = 30 * time.Second
 
 // newChain returns the default chain of a machine with these variables, an empty home and no way out but to
 // loopback addresses. What the chain sends is in the returned wire.

@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -38,7 +37,7 @@ type exchange struct {
 func (x *exchange) attempt(ctx context.Context) error {
 	x.resign = false
 	err := x.send(ctx)
-	if err == nil || !x.once || neverLeft(err) || x.classify(err) == backoff.Final {
+	if err == nil || !x.once || wire.NeverLeft(err) || x.classify(err) == backoff.Final {
 		return err
 	}
 	return backoff.Permanent(fmt.Errorf("%w; the MFA code may be used up, so the call is not repeated with it", err))
@@ -55,13 +54,6 @@ func (x *exchange) classify(err error) backoff.Class {
 		return backoff.Transient
 	}
 	return backoff.Classify(err)
-}
-
-// neverLeft says that there was no connection to send the request over.
-func neverLeft(err error) bool {
-	var dns *net.DNSError
-	var op *net.OpError
-	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
 }
 
 func (x *exchange) send(ctx context.Context) error {

@@ -177,7 +177,7 @@ func (a *app) readValue(cmd *cobra.Command, key string) (string, error) {
 	if p, ok := a.person().(*atTerminal); ok {
 		return p.ask(cmd.Context(), key+": ", hidden(key))
 	}
-	text, err := a.readInput(cmd.Context(), maxAnswer)
+	text, err := readInput(cmd.Context(), a.in, maxAnswer)
 	if err != nil {
 		return "", failed(fmt.Errorf("no value can be read from standard input: %w", err))
 	}

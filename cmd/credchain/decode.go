@@ -40,7 +40,7 @@ func (a *app) decodeCommand() *cobra.Command {
 						return err
 					}
 				}
-				raw, err := a.readInput(cmd.Context(), maxPasted)
+				raw, err := readInput(cmd.Context(), a.in, maxPasted)
 				if err != nil {
 					return usage("standard input cannot be read: "+err.Error(), "give the part that holds the message")
 				}

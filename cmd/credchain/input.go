@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -9,15 +10,18 @@ import (
 	"github.com/credchain/credchain/internal/safefile"
 )
 
-// readInput reads standard input to its end, at most limit bytes, or until ctx ends: the reader stays then.
-func (a *app) readInput(ctx context.Context, limit int) ([]byte, error) {
+// errTooLong is wrapped by the error of readInput if there is more than the limit.
+var errTooLong = errors.New("it is longer")
+
+// readInput reads to the end, at most limit bytes, or until ctx ends: the reader stays then.
+func readInput(ctx context.Context, in io.Reader, limit int) ([]byte, error) {
 	type input struct {
 		text []byte
 		err  error
 	}
 	got := make(chan input, 1)
 	go func() {
-		text, err := io.ReadAll(io.LimitReader(a.in, int64(limit)+1))
+		text, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
 		got <- input{text, err}
 	}()
 	select {
@@ -25,7 +29,7 @@ func (a *app) readInput(ctx context.Context, limit int) ([]byte, error) {
 		return nil, context.Cause(ctx)
 	case i := <-got:
 		if i.err == nil && len(i.text) > limit {
-			i.err = fmt.Errorf("it is longer than %d bytes", limit)
+			i.err = fmt.Errorf("%w than %d bytes", errTooLong, limit)
 		}
 		return i.text, i.err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -171,16 +172,16 @@ func (a *app) body(ctx context.Context, f *requestFlags) ([]byte, error) {
 
 // readData reads a file, or standard input for "-", until ctx ends: a pipe may never.
 func (a *app) readData(ctx context.Context, what, name string) ([]byte, error) {
-	in := &app{streams: streams{in: a.in}}
+	in := a.in
 	if name != "-" {
-		in.in = &unopened{name: name}
+		in = &unopened{name: name}
 	}
-	text, err := in.readInput(ctx, maxData+1)
+	text, err := readInput(ctx, in, maxData)
 	switch {
+	case errors.Is(err, errTooLong):
+		return nil, usage(what+" is longer than 256 MiB", "give a file with -T")
 	case err != nil:
 		return nil, &failure{code: exitUsage, what: what + " cannot be read: " + err.Error()}
-	case len(text) > maxData:
-		return nil, usage(what+" is longer than 256 MiB", "give a file with -T")
 	}
 	return text, nil
 }

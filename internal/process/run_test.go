@@ -135,9 +135,9 @@ func TestRunEndsWithContext(t *testing.T) {
 func TestRunTimeLimit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
 	argv := command(t, "hang", dir)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
 	_, _, err := process.Run(ctx, argv)
 	require.EqualError(t, err, argv[0]+" did not end in time and was killed: context deadline exceeded")
 	require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -42,7 +42,7 @@ func (s *Sent) Error() string {
 func (o *Once) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := RoundTrip(o.Base, r)
 	switch {
-	case err != nil && neverLeft(err):
+	case err != nil && NeverLeft(err):
 		return nil, err
 	case err != nil:
 		return nil, &Sent{Request: r, Err: err}
@@ -62,8 +62,8 @@ func (o *Once) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &again, nil
 }
 
-// neverLeft reports that there was no connection to send the request over.
-func neverLeft(err error) bool {
+// NeverLeft reports that there was no connection to send the request over.
+func NeverLeft(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
 	var certificate *tls.CertificateVerificationError
