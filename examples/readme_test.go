@@ -68,6 +68,7 @@ func TestReadmeCommands(t *testing.T) {
 		"go test ./...":               true, // .ci/run takes it from the README
 		"go install github.com/credchain/credchain/cmd/credchain@latest":                                true, // the path is checked below
 		"credchain.New(&providers.Environment{}, &providers.Container{}, &providers.InstanceProfile{})": true, // in providers' package comment
+		"client := &http.Client{Transport: &sigv4.Transport{Credentials: chain}}":                       true, // in sigv4's
 	}
 	for _, line := range regexp.MustCompile(`(?m)^    (\S.*)$`).FindAllStringSubmatch(text, -1) {
 		require.Truef(t, tried[line[1]], "nobody tries %q", line[1])
