@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,8 +23,8 @@ type target struct {
 	row   string // of the benchmark, "" if it is of none
 	alone bool   // measured without turns
 
-	// guard is where -check fails although the limit is missed already: a target that is not reached yet must
-	// not get worse unseen. 0 means at the limit.
+	// guard is where -check fails: beyond the limit, for a target that is not reached yet and must not get worse unseen,
+	// and for one whose figure depends on how busy the machine is. 0 means at the limit.
 	guard float64
 }
 
@@ -50,13 +51,7 @@ func (t target) fails() bool {
 // required are the targets of this version, which -check asserts.
 func (m *measured) required() []target {
 	const env, file, keys = "Cold/environment", "Cold/file-10000", "Cold/env-with-10000-on-disk"
-	targets := m.signing()
-	for i := range targets {
-		t := &targets[i]
-		t.row, _, _ = strings.Cut(t.what, ": ")
-		t.alone = strings.HasSuffix(t.what, ": allocations")
-	}
-	targets = append(targets, []target{
+	targets := append(m.signing(), []target{
 		{what: "environment: faster than the SDK", row: env, value: 1 / m.ratio(env, sdk), limit: 10, guard: 8, format: times, atLeast: true},
 		{what: "10,000 profiles: to the bare read-and-scan", row: file, value: m.ratio(file, floor), limit: 2.5, format: times},
 		{what: "10,000 profiles: faster than the SDK", row: file, value: 1 / m.ratio(file, sdk), limit: 15, format: times, atLeast: true},
@@ -77,7 +72,7 @@ func (m *measured) required() []target {
 		targets = append(targets, target{what: row + ": allocations", row: row, alone: true, value: m.best(row, ours, allocations), format: count})
 	}
 	for _, by := range []string{ours, ours + "-in-config"} {
-		targets = append(targets, target{what: "renewal: the slowest of 1,000 calls, " + by, row: renewal, value: 1e6 * median(m.renewal[by]["p99.9-ms"]), limit: 1e6, format: duration})
+		targets = append(targets, target{what: "renewal: the slowest of 1,000 calls, " + by, row: renewal, value: m.slowest(by), limit: 1e6, guard: 3e6, format: duration})
 	}
 	for i := range targets {
 		targets[i].required = true
@@ -87,6 +82,15 @@ func (m *measured) required() []target {
 
 // renewal is the row of BenchmarkRenewal.
 const renewal = "Renewal"
+
+// slowest is how long the slowest of 1,000 calls takes during renewals. It is not a number if that was not measured.
+func (m *measured) slowest(by string) float64 {
+	rounds := m.renewal[by]["p99.9-ms"]
+	if len(rounds) == 0 {
+		return math.NaN()
+	}
+	return 1e6 * median(rounds)
+}
 
 // roundsOf says how many rounds the value of t is from.
 func (m *measured) roundsOf(t target) string {
@@ -138,9 +142,9 @@ func (m *measured) signing() (targets []target) {
 		allocs, guard float64
 	}{{"Sign/get-5-headers", 6, 2.5}, {"Sign/post-1KiB-hash-given", 6, 2.5}, {"Sign/presign", 8, 3}} {
 		targets = append(targets,
-			target{what: s.row + ": faster than the SDK", row: s.row, value: 1 / m.ratio(s.row, sdk), limit: 3, guard: 2.5, format: times, atLeast: true, required: true},
-			target{what: s.row + ": to the floor with canonical headers", row: s.row, value: m.ratio(s.row, floor), limit: 2.2, guard: s.guard, format: times, required: true},
-			target{what: s.row + ": allocations", row: s.row, alone: true, value: m.best(s.row, ours, allocations), limit: s.allocs, format: count, required: true})
+			target{what: s.row + ": faster than the SDK", row: s.row, value: 1 / m.ratio(s.row, sdk), limit: 3, guard: 2.5, format: times, atLeast: true},
+			target{what: s.row + ": to the floor with canonical headers", row: s.row, value: m.ratio(s.row, floor), limit: 2.2, guard: s.guard, format: times},
+			target{what: s.row + ": allocations", row: s.row, alone: true, value: m.best(s.row, ours, allocations), limit: s.allocs, format: count})
 	}
 	return targets
 }

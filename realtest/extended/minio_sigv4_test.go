@@ -268,7 +268,9 @@ func TestMinIOTakesOurChunks(t *testing.T) {
 	}
 	signature := func(body []byte) []byte { // of the second chunk
 		at := bytes.Index(body[100:], []byte("chunk-signature=")) + 100 + len("chunk-signature=")
-		body[at] ^= 1 // another digit, or a letter beside it
+		if body[at]++; body[at] == '9'+1 || body[at] == 'f'+1 {
+			body[at] = '0'
+		}
 		return body
 	}
 	trailer := func(body []byte) []byte {
