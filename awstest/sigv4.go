@@ -1,10 +1,13 @@
 package awstest
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +17,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/credchain/credchain/sigv4"
 )
 
 // Signature Version 4 as AWS documents it: "Create a signed AWS API request" in the IAM user guide.
@@ -96,14 +101,30 @@ func (s *STS) verify(r *http.Request, body []byte, now time.Time) (p Principal, 
 		return mismatch("'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
 	}
 	want, err := resign(r, body, a, p.Credentials, at)
-	if err != nil || subtle.ConstantTimeCompare([]byte(want), []byte(a.signature)) == 0 {
-		return mismatch("The request signature we calculated does not match the signature you provided. " +
-			"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+	same := err == nil && subtle.ConstantTimeCompare([]byte(want), []byte(a.signature)) == 1
+	switch differs := s.differs(r, body, p.Credentials, now); {
+	case same != (differs == nil):
+		return Principal{}, "", &refusal{http.StatusInternalServerError, "InternalFailure",
+			fmt.Sprintf("awstest is at a loss: by the SDK's signer the signature is right: %t; by sigv4.Verifier: %v", same, differs)}
+	case !same:
+		return mismatch("The request signature we calculated does not match the signature you provided. "+
+			"Check your AWS Secret Access Key and signing method. Consult the service documentation for details. (%v)", differs)
 	}
 	if p.Credentials.CanExpire && !now.Before(p.Credentials.Expires) {
 		return Principal{}, "", &refusal{http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired"}
 	}
 	return p, a.region, nil
+}
+
+// differs says in which part signature and request differ, nil if they do not. It is the library's own opinion, beside that
+// of the SDK's signer: the one says more, and the other is independent of what is tested here.
+func (s *STS) differs(r *http.Request, body []byte, creds aws.Credentials, now time.Time) error {
+	creds.CanExpire = false // that is another refusal
+	verifier := sigv4.Verifier{Service: "sts", Credentials: func(context.Context, string, string) (aws.Credentials, error) { return creds, nil }}
+	again := r.Clone(r.Context())
+	again.Body = io.NopCloser(bytes.NewReader(body))
+	_, err := verifier.Verify(again, now)
+	return err
 }
 
 // unsigned names a header that the signature had to cover and does not: the host and all of AWS's own.
