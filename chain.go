@@ -115,7 +115,7 @@ func (c *Chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		// A link of another chain, which renews early itself, must not give it what is about to be renewed.
 		by := refresh.Caller{Early: walk.Started(ctx), Background: walk.InBackground(ctx)}
 		var err error
-		if h, err = c.held.Get(ctx, by, c.fetch); err != nil {
+		if h, err = c.held.Get(walk.WithEnd(ctx), by, c.fetch); err != nil {
 			var e *Error
 			if !errors.As(err, &e) {
 				err = fmt.Errorf("credchain: no credentials yet: %w", err)

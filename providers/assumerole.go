@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,7 +82,11 @@ func (a *AssumeRole) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	creds, err := a.assume(ctx, caller)
 	if source, ok := a.Source.(interface{ Reject(aws.Credentials) }); ok && refusedKeys(err) {
 		source.Reject(caller)
-		if other, e := a.caller(ctx); e == nil && other.AccessKeyID != caller.AccessKeyID {
+		other, e := a.caller(ctx)
+		if e != nil { // it says more than the refusal, which it would not have heard of
+			return aws.Credentials{}, fmt.Errorf("%w, after STS had refused those before: %w", e, err)
+		}
+		if other.AccessKeyID != caller.AccessKeyID {
 			creds, err = a.assume(ctx, other)
 		}
 	}
@@ -191,7 +196,7 @@ func worthAnotherCode(err error, session aws.Credentials) bool {
 		return false
 	}
 	old := time.Until(session.Expires) < mfaDuration-15*time.Minute
-	return refused.Class() == sts.ClassExpired || refused.Code == "AccessDenied" && old
+	return old && (refusedKeys(err) || refused.Code == "AccessDenied")
 }
 
 // mfaDuration is how long a session of GetSessionToken lasts where nothing else is asked for.

@@ -31,9 +31,11 @@ import (
 // only the host's own addresses are asked: loopback, 169.254.170.2, 169.254.170.23 and fd00:ec2::23, as in
 // every AWS SDK. A request has 5 seconds, and there are at most 3.
 type Container struct {
-	System System // zero: the real machine
+	System    System // zero: the real machine
+	NoSharing bool   // see Config
 
 	services *services // of the chain this link belongs to
+	own      alone     // without one
 
 	mu         sync.Mutex
 	plain, tls http.RoundTripper // made when they are needed
@@ -93,7 +95,7 @@ func (c *Container) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 	token := c.System.first(tokenFile, tokenValue) // the file's path, or the token itself
 	key := store.Key{Operation: "Container", Service: u.String(), Caller: token.where() + " " + hash(token.value)}
-	creds, err := c.services.through(ctx, key, false, func(ctx context.Context) (creds aws.Credentials, err error) {
+	creds, err := c.shared().through(ctx, key, false, func(ctx context.Context) (creds aws.Credentials, err error) {
 		err = backoff.Policy{}.Do(ctx, func(ctx context.Context) error {
 			creds, err = c.fetch(ctx, u)
 			return err
@@ -108,10 +110,17 @@ func (c *Container) Retrieve(ctx context.Context) (aws.Credentials, error) {
 
 // Reject and Invalidate make sure that what the chains of this process share does not come again; see
 // [credchain.Provider].
-func (c *Container) Reject(creds aws.Credentials) { c.services.reject(creds) }
+func (c *Container) Reject(creds aws.Credentials) { c.shared().reject(creds) }
 
 // Invalidate is like Reject, for all credentials up to now.
-func (c *Container) Invalidate() { c.services.forget() }
+func (c *Container) Invalidate() { c.shared().forget() }
+
+func (c *Container) shared() *services {
+	if c.services != nil {
+		return c.services
+	}
+	return c.own.services(Config{NoSharing: c.NoSharing}, &c.System)
+}
 
 // transport returns the one for a URL. The one without TLS refuses a foreign address once more when it connects, so
 // that a name cannot change its meaning after it was checked.

@@ -154,9 +154,7 @@ func newLinks(c Config) *links {
 		l.services.region = trimmedSetting(c.Region, "the region", &credchain.Origin{Flag: c.flag("region")})
 	}
 	l.flags = flags{static: c.Static, shared: &l.shared}
-	if !l.sys.real() || l.sys.properties != nil { // else they have it already
-		l.environment.System, l.container.System, l.instanceProfile.System = l.sys, l.sys, l.sys
-	}
+	l.environment.System, l.container.System, l.instanceProfile.System = l.sys, l.sys, l.sys
 	if c.Profile != "" {
 		l.environment.maskedBy = fmt.Sprintf("profile %s was asked for by %s", c.Profile, l.shared.flag)
 	}

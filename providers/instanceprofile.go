@@ -36,10 +36,12 @@ import (
 //
 // Only a request can tell whether the service is there, so Detect reports Unconfirmed, and Probe asks.
 type InstanceProfile struct {
-	Profile string // whose keys count; "": AWS_PROFILE, AWS_DEFAULT_PROFILE, else default
-	System  System // zero: the real machine
+	Profile   string // whose keys count; "": AWS_PROFILE, AWS_DEFAULT_PROFILE, else default
+	System    System // zero: the real machine
+	NoSharing bool   // see Config
 
-	shared *profileSource
+	shared *profileSource // of the chain this link belongs to
+	own    alone          // without one
 
 	mu      sync.Mutex
 	current *metadata // nil before the first request
@@ -117,12 +119,11 @@ func (p *InstanceProfile) Retrieve(ctx context.Context) (aws.Credentials, error)
 	return creds, nil
 }
 
-// services are those of the chain that p belongs to, nil if it stands alone.
 func (p *InstanceProfile) services() *services {
-	if p.shared == nil {
-		return nil
+	if p.shared != nil {
+		return p.shared.services
 	}
-	return p.shared.services
+	return p.own.services(Config{Profile: p.Profile, NoSharing: p.NoSharing}, &p.System)
 }
 
 // Reject makes sure that credentials which the chains of this process share do not come again; see

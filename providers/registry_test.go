@@ -8,12 +8,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/credchain/credchain"
 	"github.com/credchain/credchain/awstest"
 	"github.com/credchain/credchain/providers"
 )
@@ -84,6 +88,8 @@ var registryRuns = map[string]func(*testing.T){
 			require.Equal(t, "AKIA-"+who, requests(t, 2, false))
 		}
 	},
+	"listed links":        func(t *testing.T) { listed(t, false) },
+	"listed links, alone": func(t *testing.T) { listed(t, true) },
 	"tokens": func(t *testing.T) { // of a container
 		for _, who := range []string{"ann", "bob", "ann"} {
 			require.NoError(t, os.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", who))
@@ -103,6 +109,18 @@ func requests(t *testing.T, n int, alone bool) (id string) {
 	return id
 }
 
+// listed builds chains of links that the program lists.
+func listed(t *testing.T, alone bool) {
+	t.Helper()
+	for range 20 {
+		_, err := credchain.New(&providers.Environment{}, &providers.Container{NoSharing: alone}).Retrieve(t.Context())
+		require.NoError(t, err)
+		creds, err := credchain.New(&providers.Environment{}, &providers.InstanceProfile{NoSharing: alone}).Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, awstest.Temporary("instance", time.Time{}).AccessKeyID, creds.AccessKeyID)
+	}
+}
+
 func TestRegistry(t *testing.T) {
 	t.Parallel()
 	if run := registryRuns[os.Getenv(registryRun)]; run != nil {
@@ -119,7 +137,10 @@ func TestRegistry(t *testing.T) {
 		return "[default]\ncredential_process = sh -c '" + `echo "{\"Version\":1,\"AccessKeyId\":\"AKIA-` + who +
 			`\",\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\",\"Expiration\":\"2099-01-01T00:00:00Z\"}"` + "'\n"
 	}
+	var asked sync.Map // of *atomic.Int32, by the token that was sent
 	container := awstest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := asked.LoadOrStore(r.Header.Get("Authorization"), new(atomic.Int32))
+		n.(*atomic.Int32).Add(1)
 		_ = json.NewEncoder(w).Encode(map[string]string{"AccessKeyId": "ASIA-" + r.Header.Get("Authorization"), "SecretAccessKey": "s", "Token": "t",
 			"Expiration": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)})
 	}))
@@ -128,6 +149,8 @@ func TestRegistry(t *testing.T) {
 		config string
 		env    []string
 		calls  int // of AssumeRole
+
+		fetches int // of a container's credentials, and of an instance's
 	}{
 		"shared":                           {config: roles(keys), calls: 1},
 		"alone":                            {config: roles(keys), calls: 20},
@@ -138,6 +161,8 @@ func TestRegistry(t *testing.T) {
 		"environments":                     {config: program("$WHO")},
 		"directories":                      {config: program("$(basename $PWD)")},
 		"tokens":                           {env: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + container + "/"}},
+		"listed links":                     {env: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + container + "/"}, fetches: 1},
+		"listed links, alone":              {env: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + container + "/"}, fetches: 20},
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -152,11 +177,20 @@ func TestRegistry(t *testing.T) {
 			config := filepath.Join(home, "config")
 			require.NoError(t, os.WriteFile(config, []byte(tt.config), 0o600))
 			cmd := exec.Command(os.Args[0], "-test.run=^TestRegistry$", "-test.count=1")
+			instance := &awstest.IMDS{Role: "app", Credentials: awstest.Temporary("instance", time.Now().Add(time.Hour))}
 			cmd.Env = append(tt.env, registryRun+"="+how, "HOME="+home, "PATH="+os.Getenv("PATH"), "AWS_CONFIG_FILE="+config,
-				"AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_STS="+awstest.Serve(t, service))
+				"AWS_EC2_METADATA_SERVICE_ENDPOINT="+awstest.Serve(t, instance), "AWS_ENDPOINT_URL_STS="+awstest.Serve(t, service))
+			if tt.fetches > 0 {
+				cmd.Env = append(cmd.Env, "AWS_CONTAINER_AUTHORIZATION_TOKEN="+strings.ReplaceAll(how, " ", "-"))
+			}
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
 			require.Equal(t, tt.calls, service.Calls("AssumeRole"), string(out))
+			require.Equal(t, tt.fetches, instance.Count("GET", "/latest/meta-data/iam/security-credentials/app"))
+			if tt.fetches > 0 {
+				n, _ := asked.Load(strings.ReplaceAll(how, " ", "-"))
+				require.EqualValues(t, tt.fetches, n.(*atomic.Int32).Load())
+			}
 		})
 	}
 }

@@ -98,7 +98,7 @@ func (s *sharing) wasKept(c aws.Credentials) bool {
 
 // reject makes sure that credentials which a service refused come out neither here nor of a chain that is built later.
 func (v *services) reject(c aws.Credentials) {
-	if v == nil || v.sharing.off {
+	if v == nil {
 		return
 	}
 	v.sharing.note(c, served{refused: true})
@@ -111,7 +111,7 @@ func (v *services) reject(c aws.Credentials) {
 
 // forget does the same for all that came out up to now.
 func (v *services) forget() {
-	if v == nil || v.sharing.off {
+	if v == nil {
 		return
 	}
 	s := &v.sharing

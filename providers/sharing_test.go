@@ -2,6 +2,7 @@ package providers_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -55,10 +56,14 @@ func TestRejectAlone(t *testing.T) {
 type rotating struct {
 	keys  []aws.Credentials
 	asked int
+	gone  error // once something was rejected
 }
 
 func (r *rotating) Retrieve(context.Context) (aws.Credentials, error) {
 	r.asked++
+	if r.asked > 1 && r.gone != nil {
+		return aws.Credentials{}, r.gone
+	}
 	return r.keys[0], nil
 }
 
@@ -82,6 +87,12 @@ func TestAssumeRoleTellsItsSource(t *testing.T) {
 		_, err = (&providers.AssumeRole{Source: source, RoleARN: roleARN("r"), System: sys}).Retrieve(t.Context())
 		require.ErrorContains(t, err, "InvalidClientTokenId")
 		require.Equal(t, 3, w.cloud.calls("AssumeRole"), "the same keys once more would be refused once more")
+
+		source = &rotating{keys: []aws.Credentials{old}, gone: errors.New("run `aws sso login`")}
+		_, err = (&providers.AssumeRole{Source: source, RoleARN: roleARN("r"), System: sys}).Retrieve(t.Context())
+		require.ErrorContains(t, err, "run `aws sso login`", "what the source has to say is of more use")
+		require.ErrorContains(t, err, "InvalidClientTokenId")
+		require.Equal(t, 4, w.cloud.calls("AssumeRole"))
 
 		source = &rotating{keys: []aws.Credentials{current, old}}
 		_, err = (&providers.AssumeRole{Source: source, RoleARN: roleARN("second"), System: sys}).Retrieve(t.Context())

@@ -192,7 +192,7 @@ func (s *FileStore) sweep(ctx context.Context) {
 		if data, err := safefile.ReadTrusted(path); err != nil || !ended(data) {
 			continue
 		}
-		soon, cancel := context.WithTimeout(ctx, time.Millisecond) // whoever holds the lock needs the file
+		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Millisecond) // whoever holds the lock needs the file
 		err := safefile.Update(soon, path, true, func(old []byte) ([]byte, error) {
 			if !ended(old) {
 				return nil, errLeave

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/credchain/credchain"
 	"github.com/credchain/credchain/internal/safefile"
 	"github.com/credchain/credchain/store"
 	"github.com/credchain/credchain/store/internal/contract"
@@ -160,6 +161,35 @@ func TestNoStore(t *testing.T) {
 	}
 	_, err := (&store.FileStore{}).Through(t.Context(), roleKey("a"), good, (&contract.Source{}).Fetch)
 	require.EqualError(t, err, "store: FileStore.Dir is empty")
+}
+
+// TestStoppedHolderBehindAChain: nor does it cost the callers of a chain their credentials, if they have little time.
+func TestStoppedHolderBehindAChain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, s := newNoted(t.TempDir()), &contract.Source{}
+		release := make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			_ = safefile.Update(context.Background(), path(n.Dir, "a"), true, func([]byte) ([]byte, error) {
+				<-release
+				return nil, nil
+			})
+		})
+		synctest.Wait()
+		chain := credchain.New(credchain.Named("role", aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+			return n.Through(ctx, roleKey("a"), good, s.Fetch)
+		})))
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			_, err := chain.Retrieve(ctx)
+			cancel()
+			require.NoError(t, err)
+			chain.Invalidate()
+		}
+		close(release)
+		all.Wait()
+	})
 }
 
 // TestStoppedHolder: a process that holds the lock and never goes on is waited for, but not so long that a renewal in

@@ -25,7 +25,7 @@ func rank(pkg string) int {
 		return 4
 	case dir == "", dir == "imds", dir == "sts", dir == "sso", dir == "profile", dir == "store", dir == "retry", dir == "dryrun", dir == "quotas":
 		return 3
-	case strings.HasPrefix(dir, "internal/"), dir == "store/internal/patience":
+	case strings.HasPrefix(dir, "internal/"):
 		return 1
 	case dir == "sigv4", strings.HasPrefix(dir, "store/internal/"):
 		return 2

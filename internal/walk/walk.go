@@ -70,9 +70,9 @@ type backgroundKey struct{}
 
 // Background marks ctx as that of an early renewal for which nobody waits. A link must not ask a person then:
 // a prompt that comes up out of nothing is answered by nobody, or by the wrong hands. It fails instead, and is
-// asked again without the mark when callers do wait.
+// asked again without the mark when callers do wait. The end of a caller is forgotten, see WithEnd.
 func Background(ctx context.Context) context.Context {
-	return context.WithValue(ctx, backgroundKey{}, true)
+	return context.WithValue(context.WithValue(ctx, backgroundKey{}, true), endKey{}, nil)
 }
 
 // InBackground reports whether ctx has the mark of Background.

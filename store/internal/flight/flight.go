@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/credchain/credchain/internal/walk"
-	"github.com/credchain/credchain/store/internal/patience"
 )
 
 // Group has at most one call for a key under way. The zero Group is ready. It must not be copied.
@@ -67,7 +66,7 @@ func (g *Group[T]) Do(ctx context.Context, key string, w Work[T]) (T, error) {
 		case !ended:
 			return none, ctx.Err()
 		case c.err != nil && (left || c.background && !walk.InBackground(ctx)):
-			// It failed for want of somebody who waits, and now somebody does: once more.
+			// It failed with nobody to wait for it, or to be asked, and now there is somebody: once more.
 		case c.err != nil, mine, c.isNew, w.Good(c.value):
 			return c.value, c.err
 		}
@@ -83,7 +82,7 @@ func (g *Group[T]) join(ctx context.Context, key string, w Work[T]) (c *call[T],
 		return c, false
 	}
 	c = &call[T]{done: make(chan struct{}), waiters: 1, background: walk.InBackground(ctx), err: errAborted}
-	ctx, c.cancel = context.WithCancel(patience.Detach(ctx))
+	ctx, c.cancel = context.WithCancel(context.WithoutCancel(walk.WithEnd(ctx)))
 	if g.calls == nil {
 		g.calls = map[string]*call[T]{}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/credchain/credchain/internal/walk"
 )
 
 const (
@@ -13,29 +15,15 @@ const (
 	least = 100 * time.Millisecond // once that is spent, for one who lets go just now
 	share = 2                      // of the time that a caller has, half is spent on waiting; the rest is for what is done without
 
-	maxLocks = 1000 // that are remembered; then all is forgotten
+	maxLocks = 1000             // that are remembered; then all is forgotten
+	lapse    = 10 * time.Minute // after which what was waited counts no more: somebody else may have had the lock since
 )
 
-type endKey struct{}
-
-// Detach returns a context with the values of ctx that does not end with it, but knows what time its caller has.
-func Detach(ctx context.Context) context.Context {
-	detached := context.WithoutCancel(ctx)
-	if end, ok := ctx.Deadline(); ok {
-		detached = context.WithValue(detached, endKey{}, end)
-	}
-	return detached
-}
-
-// Share returns how much of a limit can be spent on waiting, with the time that the caller has: the one whose context
-// ctx is, or was detached from. If that time is over, and ctx has not ended, others wait, and all of it can.
+// Share returns how much of a limit can be spent on waiting: half of the time that the caller has, if it has an end. See
+// walk.End.
 func Share(ctx context.Context, limit time.Duration) time.Duration {
-	end, ok := ctx.Deadline()
-	if first, has := ctx.Value(endKey{}).(time.Time); has && (!ok || first.Before(end)) {
-		end, ok = first, true
-	}
-	if left := time.Until(end); ok && left > 0 {
-		return min(limit, max(least, left/share))
+	if end, ok := walk.End(ctx); ok {
+		return min(limit, max(least, time.Until(end)/share))
 	}
 	return limit
 }
@@ -44,7 +32,20 @@ func Share(ctx context.Context, limit time.Duration) time.Duration {
 // the lock: one who never lets go costs no more. The zero Patience is ready. It must not be copied.
 type Patience struct {
 	mu    sync.Mutex
-	spent map[string]time.Duration
+	spent map[string]waited
+}
+
+type waited struct {
+	time time.Duration
+	last time.Time
+}
+
+// of returns what has been waited for a lock. The caller has p.mu.
+func (p *Patience) of(lock string) time.Duration {
+	if w, ok := p.spent[lock]; ok && time.Since(w.last) < lapse {
+		return w.time
+	}
+	return 0
 }
 
 // Wait returns the context with which to wait for a lock. It ends with ctx, or when there is no more patience; its
@@ -52,7 +53,7 @@ type Patience struct {
 func (p *Patience) Wait(ctx context.Context, lock string) (waiting context.Context, done func(got bool)) {
 	begun := time.Now()
 	p.mu.Lock()
-	spent := p.spent[lock]
+	spent := p.of(lock)
 	p.mu.Unlock()
 	left := Share(ctx, max(most-spent, least))
 	why := fmt.Errorf("the lock was held for %v", min(most, spent+left).Round(least))
@@ -65,10 +66,10 @@ func (p *Patience) Wait(ctx context.Context, lock string) (waiting context.Conte
 			delete(p.spent, lock)
 			return
 		}
-		spent, known := p.spent[lock]
-		if p.spent == nil || !known && len(p.spent) >= maxLocks {
-			p.spent = map[string]time.Duration{}
+		spent := p.of(lock)
+		if _, known := p.spent[lock]; p.spent == nil || !known && len(p.spent) >= maxLocks {
+			p.spent = map[string]waited{}
 		}
-		p.spent[lock] = min(most, spent+time.Since(begun))
+		p.spent[lock] = waited{min(most, spent+time.Since(begun)), time.Now()}
 	}
 }
