@@ -11,31 +11,31 @@ import (
 	"github.com/credchain/credchain/internal/wire"
 )
 
-// refused is an answer with a status of 400 or more, as an error to be sorted. It is never what a caller gets.
-type refused struct {
+// answerError is an answer with a status of 400 or more, as an error to be sorted. It is never what a caller gets.
+type answerError struct {
 	code   string
 	status int
 	cut    error // how reading the body ended, if not well
 }
 
-func (f *refused) Error() string {
+func (f *answerError) Error() string {
 	if f.code == "" {
 		return fmt.Sprintf("HTTP status %d", f.status)
 	}
 	return fmt.Sprintf("%s (HTTP status %d)", f.code, f.status)
 }
 
-func (f *refused) Unwrap() error { return f.cut }
+func (f *answerError) Unwrap() error { return f.cut }
 
 // ErrorCode and HTTPStatusCode are the names by which backoff.Classify asks.
-func (f *refused) ErrorCode() string   { return f.code }
-func (f *refused) HTTPStatusCode() int { return f.status }
+func (f *answerError) ErrorCode() string   { return f.code }
+func (f *answerError) HTTPStatusCode() int { return f.status }
 
 const maxPeek = 64 << 10 // bytes of a refusal that are read to find its code
 
 // peek reads the beginning of a refusal and puts it back, so that whoever gets the answer reads all of it.
-func peek(resp *http.Response) *refused {
-	f := &refused{status: resp.StatusCode}
+func peek(resp *http.Response) *answerError {
+	f := &answerError{status: resp.StatusCode}
 	body := resp.Body
 	start, err := io.ReadAll(io.LimitReader(body, maxPeek))
 	rest := io.Reader(body)

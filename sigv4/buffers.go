@@ -28,25 +28,29 @@ type field struct {
 
 // param is one pair of a query, both sides encoded.
 type param struct {
-	first       uint64
+	prefix      uint64
 	name, value span
 	hoisted     bool // it was a header, and takes the place of a parameter of its name
 }
 
 // rank is where a field is.
 type rank struct {
-	first uint64
-	field int
+	prefix uint64
+	field  int
 }
 
-// first is the beginning of a name as a number, by which most names can be put in order.
-func first(name []byte) uint64 {
+// prefixOf is the beginning of a name as a number, by which most names can be put in order.
+func prefixOf(name []byte) uint64 {
 	var b [8]byte
 	copy(b[:], name)
 	return binary.BigEndian.Uint64(b[:])
 }
 
-const maxKept = 512 << 10 // bytes of a buffer that are kept for the next request
+// What is kept for the next request.
+const (
+	maxKept       = 512 << 10 // bytes
+	maxKeptFields = 4 << 10   // headers and parameters
+)
 
 func (s *Signer) take() *canonical {
 	if c, ok := s.buffers.Get().(*canonical); ok {
@@ -57,9 +61,12 @@ func (s *Signer) take() *canonical {
 }
 
 func (s *Signer) giveBack(c *canonical) {
-	if cap(c.buf)+cap(c.arena)+cap(c.out) > maxKept || cap(c.headers)+cap(c.params) > 4<<10 {
+	if cap(c.buf)+cap(c.arena)+cap(c.out) > maxKept || cap(c.headers)+cap(c.params) > maxKeptFields {
 		return
 	}
+	clear(c.buf) // they can hold a session token
+	clear(c.arena)
+	clear(c.out)
 	c.reset()
 	s.buffers.Put(c)
 }

@@ -37,7 +37,7 @@ func (c *canonical) addEncoded(name, value string) {
 // pair makes a pair of what is in the arena: a name from start on, and its value from middle on.
 func (c *canonical) pair(start, middle int) {
 	name := span{start, middle}
-	c.params = append(c.params, param{first: first(c.bytes(name)), name: name, value: c.since(middle)})
+	c.params = append(c.params, param{prefix: prefixOf(c.bytes(name)), name: name, value: c.since(middle)})
 }
 
 // verdict is what to do with one of the request's headers.
@@ -113,10 +113,11 @@ func checkValue(key, v string) error {
 	return nil
 }
 
-// neverSigned are the headers that a hop may change, Authorization, and what net/http sends from elsewhere.
+// neverSigned are the headers that a hop may change, but for Authorization, which callers look at, and what net/http sends
+// from elsewhere.
 func neverSigned(lower []byte) bool {
 	switch string(lower) {
-	case "authorization", "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+	case "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
 		"transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id",
 		"host", "content-length":
 		return true
@@ -189,8 +190,8 @@ func (c *canonical) appendCanonicalQueryString(dst []byte) []byte {
 		return append(dst, c.plainQuery...)
 	}
 	slices.SortFunc(c.params, func(a, b param) int {
-		if a.first != b.first {
-			return cmp.Compare(a.first, b.first)
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
 		}
 		if d := bytes.Compare(c.bytes(a.name), c.bytes(b.name)); d != 0 {
 			return d
@@ -223,11 +224,11 @@ func (c *canonical) appendCanonicalQueryString(dst []byte) []byte {
 func (c *canonical) sortHeaders() {
 	c.order = c.order[:0]
 	for i := range c.headers {
-		c.order = append(c.order, rank{first(c.bytes(c.headers[i].name)), i})
+		c.order = append(c.order, rank{prefixOf(c.bytes(c.headers[i].name)), i})
 	}
 	slices.SortFunc(c.order, func(i, j rank) int {
-		if i.first != j.first {
-			return cmp.Compare(i.first, j.first)
+		if i.prefix != j.prefix {
+			return cmp.Compare(i.prefix, j.prefix)
 		}
 		a, b := &c.headers[i.field], &c.headers[j.field]
 		if d := bytes.Compare(c.bytes(a.name), c.bytes(b.name)); d != 0 {
@@ -237,9 +238,9 @@ func (c *canonical) sortHeaders() {
 	})
 }
 
-// again reports whether the i-th header in order has the name of the one before.
-func (c *canonical) again(i int) bool {
-	if i == 0 || c.order[i].first != c.order[i-1].first {
+// sameNameAsBefore reports whether the i-th header in order has the name of the one before.
+func (c *canonical) sameNameAsBefore(i int) bool {
+	if i == 0 || c.order[i].prefix != c.order[i-1].prefix {
 		return false
 	}
 	return bytes.Equal(c.bytes(c.headers[c.order[i].field].name), c.bytes(c.headers[c.order[i-1].field].name))
@@ -249,7 +250,7 @@ func (c *canonical) again(i int) bool {
 func (c *canonical) appendCanonicalHeaders(dst []byte) []byte {
 	for i, at := range c.order {
 		h := &c.headers[at.field]
-		if c.again(i) {
+		if c.sameNameAsBefore(i) {
 			dst[len(dst)-1] = ',' // in place of the line's end
 		} else {
 			dst = append(append(dst, c.bytes(h.name)...), ':')
@@ -262,7 +263,7 @@ func (c *canonical) appendCanonicalHeaders(dst []byte) []byte {
 // appendSignedHeaders is SignedHeaders of the specification; the headers are sorted.
 func (c *canonical) appendSignedHeaders(dst []byte) []byte {
 	for i, at := range c.order {
-		if c.again(i) {
+		if c.sameNameAsBefore(i) {
 			continue
 		}
 		if i > 0 {

@@ -101,5 +101,52 @@ func TestTwoSpellings(t *testing.T) {
 		require.Contains(t, r.Header.Get("Authorization"), "SignedHeaders=host;x-amz-date;x-lower,")
 		_, err := verifier(documented).Verify(sent(t, r), at2015)
 		require.NoError(t, err)
+
+		r = request(t, "GET", "https://host.example/")
+		r.Header["x-lower"], r.Header["X-Lower"], r.Header["X-LOWER"] = []string{"3"}, []string{"2"}, []string{"1", "1b"}
+		p, err := s.Presign(t.Context(), r, static(documented), sigv4.PresignInput{}, at2015)
+		require.NoError(t, err)
+		require.Equal(t, []string{"1", "1b", "2", "3"}, p.Header["X-Lower"], "in the order in which they are signed")
+		_, err = verifier(documented).Verify(fetched(t, p), at2015)
+		require.NoError(t, err)
+	}
+}
+
+// TestStaleAuthorization: whatever the spelling of its name, only one Authorization is sent.
+func TestStaleAuthorization(t *testing.T) {
+	t.Parallel()
+	s := &sigv4.Signer{Service: "es", Region: "us-east-1"}
+	for _, key := range []string{"authorization", "AUTHORIZATION", "Authorization"} {
+		r := request(t, "GET", "https://host.example/", "Accept", "text/plain")
+		r.Header[key] = []string{"AWS4-HMAC-SHA256 stale", "and another"}
+		require.NoError(t, s.Sign(r, documented, "", at2015))
+		got := sent(t, r)
+		require.Len(t, got.Header["Authorization"], 1, key)
+		_, err := verifier(documented).Verify(got, at2015)
+		require.NoError(t, err, key)
+		require.Equal(t, "text/plain", r.Header.Get("Accept"))
+
+		r.Header[key] = []string{"stale"}
+		p, err := s.Presign(t.Context(), r, static(documented), sigv4.PresignInput{}, at2015)
+		require.NoError(t, err)
+		require.Empty(t, p.Header["Authorization"], key)
+		require.Equal(t, []string{"stale"}, r.Header[key], "r is as it was")
+		_, err = verifier(documented).Verify(fetched(t, p), at2015)
+		require.NoError(t, err, key)
+	}
+}
+
+// TestBuffersKeepNoToken: what is used again for the next request does not hold the last one's session token.
+func TestBuffersKeepNoToken(t *testing.T) {
+	t.Parallel()
+	s := &sigv4.Signer{Service: "s3", Region: "us-east-1"}
+	creds := documented
+	creds.SessionToken = "canary"
+	for range 50 { // a pool keeps not every buffer
+		require.NoError(t, s.Sign(request(t, "GET", "https://host.example/"), creds, "", at2015))
+		require.NotContains(t, s.Leftovers(), creds.SessionToken, "of Sign")
+		_, err := s.Presign(t.Context(), request(t, "GET", "https://host.example/"), static(creds), sigv4.PresignInput{}, at2015)
+		require.NoError(t, err)
+		require.NotContains(t, s.Leftovers(), creds.SessionToken, "of Presign")
 	}
 }

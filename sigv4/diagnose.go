@@ -114,7 +114,7 @@ func (s *Signer) compare(r *http.Request, theirs refusal) Diagnosis {
 	case a.presigned && likeS3(a.service):
 		w.payload = UnsignedPayload
 	default:
-		if w.payload, err = (&Signer{}).payload(r, ""); err != nil {
+		if w.payload, err = (&Signer{}).payloadHash(r, ""); err != nil {
 			w.payload = lines[len(lines)-1] // the body is gone: believe the service
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
 	"github.com/credchain/credchain/sigv4"
@@ -60,7 +62,10 @@ func TestDifferentialPresign(t *testing.T) {
 		if g.request.URL.Path == "" {
 			want = strings.Replace(want, "?", "/?", 1)
 		}
-		if diff := cmp.Diff(header, got.Header); diff != "" || want != got.URL {
+		if u, err := url.Parse(got.URL); err == nil && header.Get("Host") == u.Host {
+			header.Del("Host") // which whoever gets the URL sends anyway
+		}
+		if diff := cmp.Diff(header, got.Header, cmpopts.EquateEmpty()); diff != "" || want != got.URL {
 			t.Fatalf("request %d: %s %s\nheaders (- SDK, + ours):\n%s\nSDK  %s\nours %s", n, g.request.Method, g.request.URL, diff, want, got.URL)
 		}
 		require.Equal(t, generate(n).request, g.request, "request %d was changed", n)

@@ -39,6 +39,17 @@ func (s *Signer) Keys() int { return len(s.keys.entries()) }
 
 const MaxKeys = maxKeys
 
+// Leftovers is what the buffers for the next request hold.
+func (s *Signer) Leftovers() string {
+	c := s.take()
+	defer s.giveBack(c)
+	var all []byte
+	for _, b := range [][]byte{c.buf, c.arena, c.out} {
+		all = append(all, b[:cap(b)]...)
+	}
+	return string(all)
+}
+
 // CanonicalURI, CanonicalQueryString and Trimall are the specification's functions.
 func CanonicalURI(path string, rule PathRule) (string, error) {
 	b, err := appendCanonicalURI(nil, path, rule)

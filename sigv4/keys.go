@@ -1,10 +1,12 @@
 package sigv4
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"hash"
 	"math/big"
@@ -90,21 +92,13 @@ func newCredential(accessKeyID string, scope []byte) credential {
 	return credential{text, text[len(accessKeyID)+1:], string(appendURIEncode(nil, text))}
 }
 
-// mac returns an HMAC for the key, and what gives it back.
-func (k *signingKey) mac() hash.Hash {
-	m := k.macs.Get().(hash.Hash)
-	m.Reset()
-	return m
-}
-
-func (k *signingKey) release(m hash.Hash) { k.macs.Put(m) }
-
 // appendSignature appends the HMAC of text.
 func (k *signingKey) appendSignature(dst, text []byte) []byte {
-	m := k.mac()
+	m := k.macs.Get().(hash.Hash)
+	m.Reset()
 	m.Write(text)
 	dst = m.Sum(dst)
-	k.release(m)
+	k.macs.Put(m)
 	return dst
 }
 
@@ -165,6 +159,27 @@ func deriveSigningKey4a(id keyID4a) (signingKey4a, error) {
 		return signingKey4a{private}, nil
 	}
 	return signingKey4a{}, errors.New("no key of SigV4a can be derived from the secret access key")
+}
+
+// appendSignature4a appends the ECDSA signature of text, in hexadecimal. It is the deterministic one of RFC 6979, which
+// needs no random numbers; any other would be as valid.
+func (s *Signer) appendSignature4a(dst []byte, creds aws.Credentials, text []byte) ([]byte, error) {
+	if err := checkScope(creds.AccessKeyID, "-", s.Service); err != nil {
+		return dst, err
+	}
+	if strings.ContainsFunc(s.RegionSet, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+		return dst, errors.New("the region set has a character that cannot be in one")
+	}
+	key, err := s.keys4a.get(keyID4a{creds.AccessKeyID, creds.SecretAccessKey}, deriveSigningKey4a)
+	if err != nil {
+		return dst, err
+	}
+	hash := sha256.Sum256(text)
+	signature, err := key.private.Sign(nil, hash[:], crypto.SHA256)
+	if err != nil {
+		return dst, errors.New("SigV4a: the signature could not be made")
+	}
+	return hex.AppendEncode(dst, signature), nil
 }
 
 // authority is what vouches for a signature: an algorithm, a credential, and the key, if the algorithm is not SigV4a's.

@@ -45,7 +45,7 @@ func (e *VerifyError) Error() string { return "sigv4: " + string(e.Part) + ": " 
 // Unwrap returns Err.
 func (e *VerifyError) Unwrap() error { return e.Err }
 
-func refuse(part Part, err error) *VerifyError { return &VerifyError{Part: part, Err: err} }
+func verifyError(part Part, err error) *VerifyError { return &VerifyError{Part: part, Err: err} }
 
 // mistake is a way in which clients sign another request than they send.
 type mistake struct {
@@ -112,8 +112,8 @@ func (v *Verifier) mismatch(r *http.Request, a *authorization, w view) *VerifyEr
 			continue
 		}
 		if ok, err := v.matches(a, tried.secret, text); ok && err == nil {
-			return refuse(m.part, errors.New(m.reason))
+			return verifyError(m.part, errors.New(m.reason))
 		}
 	}
-	return refuse(PartUnknown, errors.New("the signature does not match: the request was changed after it was signed, or signed with another secret access key"))
+	return verifyError(PartUnknown, errors.New("the signature does not match: the request was changed after it was signed, or signed with another secret access key"))
 }

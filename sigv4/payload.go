@@ -13,9 +13,9 @@ import (
 // emptyHash is the SHA-256 of nothing.
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// payload returns what stands for the payload in r's canonical request: given, or what the signer's fields say, or else
+// payloadHash returns what stands for the payload in r's canonical request: given, or what the signer's fields say, or else
 // the hash of the body.
-func (s *Signer) payload(r *http.Request, given string) (string, error) {
+func (s *Signer) payloadHash(r *http.Request, given string) (string, error) {
 	switch {
 	case s.UnsignedPayload && (given == "" || given == UnsignedPayload):
 		return UnsignedPayload, nil

@@ -25,8 +25,8 @@ type PresignInput struct {
 	Expires time.Duration
 
 	// MinValidity is for how long the URL must work at least. Credentials that expire sooner are renewed first, if the
-	// provider has a method Invalidate, as a Chain and aws.CredentialsCache have; if that does not help, Presign fails
-	// with a [*ValidityError]. 0 asks only for credentials that have not expired.
+	// provider has a method Reject, as a Chain has; if that does not help, Presign fails with a [*ValidityError]. 0 asks only
+	// for credentials that have not expired.
 	MinValidity time.Duration
 
 	// PayloadHash is the SHA-256 of the body that will be sent, in lower-case hex, or a constant such as
@@ -43,7 +43,8 @@ type Presigned struct {
 	// URL has the signature, and the session token if there is one.
 	URL string
 
-	// Header has the headers that must be sent as they are here, Host included, since they were signed.
+	// Header has the headers that must be sent as they are here, since they were signed. Host is among them only if it is
+	// not that of the URL. Nil is none.
 	Header http.Header
 
 	// Expires is when the URL stops working: the end that was asked for or that of the credentials, whichever is earlier.
@@ -72,7 +73,7 @@ type ValidityError struct {
 	// MinValidity is how long the URL had to work.
 	MinValidity time.Duration
 
-	// Renewed says whether the provider was made to renew them.
+	// Renewed says whether the provider was asked for better ones.
 	Renewed bool
 }
 
@@ -80,7 +81,7 @@ type ValidityError struct {
 func (e *ValidityError) Error() string {
 	renewed := "their provider cannot be made to renew them"
 	if e.Renewed {
-		renewed = "newly renewed ones as well"
+		renewed = "their provider has no better ones"
 	}
 	if e.Remaining <= 0 {
 		return fmt.Sprintf("the credentials expired at %s; %s", e.Expires.UTC().Format(time.RFC3339), renewed)
@@ -91,6 +92,9 @@ func (e *ValidityError) Error() string {
 
 // Presign returns r's URL with a signature in its query, dated now. It does not change r. Headers that begin with X-Amz-
 // and that the service takes from the query as well are moved there; the others are signed, and must be sent.
+//
+// What r has of an earlier signature, or by the name of a parameter that belongs to one, such as X-Amz-Expires, is left out,
+// be it a header or in the query: the URL is as in and the credentials say.
 func (s *Signer) Presign(ctx context.Context, r *http.Request, provider aws.CredentialsProvider, in PresignInput, now time.Time) (Presigned, error) {
 	p, err := s.presign(ctx, r, provider, in, now)
 	if err != nil {
@@ -142,7 +146,7 @@ func (s *Signer) presign(ctx context.Context, r *http.Request, provider aws.Cred
 	if in.PayloadHash == "" && likeS3(s.Service) {
 		in.PayloadHash = UnsignedPayload
 	}
-	if in.PayloadHash, err = s.payload(r, in.PayloadHash); err != nil {
+	if in.PayloadHash, err = s.payloadHash(r, in.PayloadHash); err != nil {
 		return Presigned{}, err
 	}
 	by, err := s.authority(creds, t)
@@ -154,7 +158,7 @@ func (s *Signer) presign(ctx context.Context, r *http.Request, provider aws.Cred
 	if err := s.addPresigned(c, r, creds, host, in, t, by); err != nil {
 		return Presigned{}, err
 	}
-	p := Presigned{Method: r.Method, Header: c.presignedHeader(r.Header, host, in.PayloadHash), LimitedBy: LimitedByRequest}
+	p := Presigned{Method: r.Method, Header: c.presignedHeader(r, host, in.PayloadHash), LimitedBy: LimitedByRequest}
 	if p.Method == "" {
 		p.Method = http.MethodGet
 	}
@@ -181,11 +185,12 @@ func lasting(ctx context.Context, provider aws.CredentialsProvider, least time.D
 		if !creds.CanExpire || remaining > 0 && remaining >= least {
 			return creds, nil
 		}
-		renewer, ok := provider.(interface{ Invalidate() })
+		renewer, ok := provider.(interface{ Reject(aws.Credentials) })
 		if !ok || renewed {
 			return aws.Credentials{}, &ValidityError{Expires: creds.Expires, Remaining: remaining, MinValidity: least, Renewed: renewed}
 		}
-		renewer.Invalidate()
+		// And not Invalidate: others use these credentials, and are to have them if there are no better ones.
+		renewer.Reject(creds)
 		renewed = true
 	}
 }
@@ -195,18 +200,13 @@ func (s *Signer) addPresigned(c *canonical, r *http.Request, creds aws.Credentia
 	sendHash := false
 	tokenKey, _ := s.tokenHeader(creds)
 	err := c.addRequestHeaders(r.Header, func(key string, lower []byte, values []string) verdict {
-		switch string(lower) {
-		case lowerContentHash:
+		switch {
+		case string(lower) == lowerContentHash:
 			sendHash = true
 			return ignored
-		case lowerDate, lowerToken, lowerRegionSet:
+		case string(lower) == lowerAuthorization, authParam(lower): // of this URL, as in the query
 			return ignored
-		case lowerS3Session:
-			if tokenKey == headerS3Session {
-				return ignored
-			}
-		}
-		if !hoisted(lower) {
+		case !hoisted(lower):
 			return toSign
 		}
 		for _, v := range values {
@@ -274,16 +274,23 @@ func (s *Signer) presignedURL(c *canonical, r *http.Request, creds aws.Credentia
 	return string(out), nil
 }
 
-// presignedHeader returns the headers in c, under the names that net/http uses.
-func (c *canonical) presignedHeader(sent http.Header, host, payloadHash string) http.Header {
+// presignedHeader returns the headers in c, under the names that net/http uses, but for a Host that the URL says.
+func (c *canonical) presignedHeader(r *http.Request, host, payloadHash string) http.Header {
+	asURL := r.URL.Host == "" || host == withoutDefaultPort(r.URL.Host, r.URL.Scheme)
+	if asURL && len(c.headers) == 1 {
+		return nil
+	}
 	header := make(http.Header, len(c.headers))
-	for _, h := range c.headers {
+	for _, at := range c.order { // in which two spellings of one name are signed
+		h := c.headers[at.field]
 		switch key, name := c.bytes(h.key), c.bytes(h.name); {
 		case len(key) > 0:
 			as := http.CanonicalHeaderKey(string(key))
-			header[as] = append(header[as], sent[string(key)]...)
+			header[as] = append(header[as], r.Header[string(key)]...)
 		case string(name) == "host":
-			header["Host"] = []string{host}
+			if !asURL {
+				header["Host"] = []string{host}
+			}
 		case string(name) == lowerContentHash:
 			header[headerContentHash] = []string{payloadHash}
 		default:
@@ -293,7 +300,7 @@ func (c *canonical) presignedHeader(sent http.Header, host, payloadHash string) 
 	return header
 }
 
-// authParam reports whether a parameter, with its name encoded, belongs to a signature.
+// authParam reports whether a name, of any case, is of a parameter that belongs to a signature. A parameter's is encoded.
 func authParam(name []byte) bool {
 	if len(name) < len("X-Amz-") || name[0]|0x20 != 'x' {
 		return false

@@ -4,29 +4,32 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/credchain/credchain"
 	"github.com/credchain/credchain/sigv4"
 )
 
 // renewing gives credentials that live for the first of its lifetimes, and after Invalidate for the next.
 type renewing struct {
-	lifetimes   []time.Duration
-	invalidated int
-	err         error
+	lifetimes []time.Duration
+	rejected  int
+	err       error
 }
 
 func (p *renewing) Retrieve(context.Context) (aws.Credentials, error) {
 	creds := session
-	creds.CanExpire, creds.Expires = true, at2015.Add(p.lifetimes[min(p.invalidated, len(p.lifetimes)-1)])
+	creds.CanExpire, creds.Expires = true, at2015.Add(p.lifetimes[min(p.rejected, len(p.lifetimes)-1)])
 	return creds, p.err
 }
 
-func (p *renewing) Invalidate() { p.invalidated++ }
+func (p *renewing) Reject(aws.Credentials) { p.rejected++ }
 
 func TestPresignExpiry(t *testing.T) {
 	t.Parallel()
@@ -56,7 +59,7 @@ func TestPresignExpiry(t *testing.T) {
 			provider := &renewing{lifetimes: tt.lifetimes}
 			p, err := s.Presign(t.Context(), request(t, "GET", "https://bucket.example/key"), provider,
 				sigv4.PresignInput{Expires: tt.asked, MinValidity: tt.atLeast}, at2015)
-			require.Equal(t, tt.renewed, provider.invalidated)
+			require.Equal(t, tt.renewed, provider.rejected)
 			if tt.limit == "" {
 				var short *sigv4.ValidityError
 				require.ErrorAs(t, err, &short)
@@ -70,6 +73,40 @@ func TestPresignExpiry(t *testing.T) {
 			require.Equal(t, tt.limit, p.LimitedBy)
 		})
 	}
+}
+
+// TestPresignOverAChain: URLs that must work for longer than the chain's credentials do cost its source one call, and the
+// others who use the chain nothing, even if the source is away.
+func TestPresignOverAChain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calls, down := 0, false
+		chain := credchain.New(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			if calls++; down {
+				return aws.Credentials{}, errors.New("the service is away")
+			}
+			creds := session
+			creds.CanExpire, creds.Expires = true, time.Now().Add(20*time.Minute)
+			return creds, nil
+		}))
+		s := &sigv4.Signer{Service: "s3", Region: "us-east-1"}
+		presign := func() error {
+			_, err := s.Presign(t.Context(), request(t, "GET", "https://bucket.example/key"), chain,
+				sigv4.PresignInput{Expires: time.Hour, MinValidity: 30 * time.Minute}, time.Now())
+			return err
+		}
+		var short *sigv4.ValidityError
+		for range 50 {
+			require.ErrorAs(t, presign(), &short)
+		}
+		require.Equal(t, 2, calls)
+		time.Sleep(time.Minute)
+		down = true
+		require.ErrorAs(t, presign(), &short)
+		require.Equal(t, 3, calls, "it was asked")
+		_, err := chain.Retrieve(t.Context())
+		require.NoError(t, err, "what is valid is served")
+	})
 }
 
 func TestPresignSubSecond(t *testing.T) {
@@ -147,7 +184,7 @@ func TestPresignHeaders(t *testing.T) {
 	p, err := s.Presign(t.Context(), r, static(session), sigv4.PresignInput{}, at2015)
 	require.NoError(t, err)
 	require.Equal(t, "PUT", p.Method)
-	require.Equal(t, map[string][]string{"Host": {"bucket.example"}, "Content-Type": {"text/plain"}, "Content-Length": {"3"}, "X-Amz-Meta-A": {"1", "2"},
+	require.Equal(t, map[string][]string{"Content-Type": {"text/plain"}, "Content-Length": {"3"}, "X-Amz-Meta-A": {"1", "2"},
 		"X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"}}, map[string][]string(p.Header))
 	u, err := url.Parse(p.URL)
 	require.NoError(t, err)
@@ -158,6 +195,44 @@ func TestPresignHeaders(t *testing.T) {
 	require.Equal(t, "content-length;content-type;host;x-amz-content-sha256;x-amz-meta-a", q.Get("X-Amz-SignedHeaders"))
 	p.Header["Content-Type"][0], p.Header["X-Amz-Meta-A"][0] = "changed", "changed"
 	require.Equal(t, "text/plain 1", r.Header.Get("Content-Type")+" "+r.Header.Get("X-Amz-Meta-A"), "the result shares the request's headers")
+}
+
+// A header by the name of a parameter that belongs to the signature does not take its place, nor does such a parameter of the request.
+func TestPresignOwnParameters(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": "ASIAEXAMPLE/20150830/us-east-1/s3/aws4_request",
+		"X-Amz-Date": "20150830T123600Z", "X-Amz-Expires": "600", "X-Amz-SignedHeaders": "host", "X-Amz-Signature": "",
+		"X-Amz-Security-Token": session.SessionToken, "X-Amz-S3session-Token": "", "X-Amz-Region-Set": "",
+	} {
+		for _, key := range []string{name, strings.ToLower(name), strings.ToUpper(name)} {
+			t.Run(key, func(t *testing.T) {
+				t.Parallel()
+				s := &sigv4.Signer{Service: "s3", Region: "us-east-1"}
+				r := request(t, "GET", "https://bucket.example/key?"+key+"=604800")
+				r.Header[key] = []string{"604800"}
+				p, err := s.Presign(t.Context(), r, static(session), sigv4.PresignInput{Expires: 10 * time.Minute}, at2015)
+				require.NoError(t, err)
+				require.Equal(t, at2015.Add(10*time.Minute), p.Expires)
+				require.NotContains(t, p.URL, "604800")
+				require.Empty(t, p.Header)
+				require.Equal(t, []string{"604800"}, r.Header[key], "r is as it was")
+				u, err := url.Parse(p.URL)
+				require.NoError(t, err)
+				for sent, values := range u.Query() {
+					if strings.EqualFold(sent, name) {
+						require.Equal(t, name, sent)
+						require.Len(t, values, 1)
+					}
+				}
+				if name != "X-Amz-Signature" { // which the verifier looks at
+					require.Equal(t, want, u.Query().Get(name))
+				}
+				_, err = verifier(session).Verify(fetched(t, p), at2015)
+				require.NoError(t, err)
+			})
+		}
+	}
 }
 
 // A URL to connect to another host than the one that is signed.

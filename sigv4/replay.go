@@ -14,16 +14,16 @@ import (
 
 const maxReadAhead = 1 << 20 // bytes of a body that are kept to be sent again
 
-// payload is the body of a request that is to be sent, perhaps more than once.
-type payload struct {
+// resendable is the body of a request that is to be sent, perhaps more than once.
+type resendable struct {
 	first  io.ReadCloser                 // what the request came with, until it is sent or closed
 	again  func() (io.ReadCloser, error) // nil if the body can be sent only once
 	length int64
 }
 
 // readAhead looks for a way to send r's body again. One that has no GetBody is read if it is small.
-func readAhead(r *http.Request) (*payload, error) {
-	p := &payload{first: r.Body, again: r.GetBody, length: r.ContentLength}
+func readAhead(r *http.Request) (*resendable, error) {
+	p := &resendable{first: r.Body, again: r.GetBody, length: r.ContentLength}
 	switch {
 	case r.Body == nil || r.Body == http.NoBody:
 		p.first, p.again, p.length = nil, func() (io.ReadCloser, error) { return http.NoBody, nil }, 0
@@ -84,10 +84,10 @@ func seekable(body io.Reader) bool {
 	return ok
 }
 
-func (p *payload) once() bool { return p.again == nil }
+func (p *resendable) once() bool { return p.again == nil }
 
 // request is a copy of r with a header of its own, and a GetBody if there is one. Its body is to be set.
-func (p *payload) request(r *http.Request) *http.Request {
+func (p *resendable) request(r *http.Request) *http.Request {
 	c := r.WithContext(r.Context())
 	c.Header = r.Header.Clone()
 	c.GetBody, c.ContentLength = p.again, p.length
@@ -98,7 +98,7 @@ func (p *payload) request(r *http.Request) *http.Request {
 }
 
 // next returns the body for the next attempt.
-func (p *payload) next() (io.ReadCloser, error) {
+func (p *resendable) next() (io.ReadCloser, error) {
 	if p.again != nil {
 		return p.again()
 	}
@@ -111,21 +111,17 @@ func (p *payload) next() (io.ReadCloser, error) {
 }
 
 // done closes the body that the request came with. Whoever sends a body closes it.
-func (p *payload) done() {
+func (p *resendable) done() {
 	if p.first != nil {
-		p.first.Close()
+		go p.first.Close() // see closeBody
 	}
 }
 
-// closeBody closes the body that r came with. It does not wait for one that is still being read: net/http's bodies of a
-// server's requests let nobody close them meanwhile.
+// closeBody closes the body that r came with, and does not wait for that: Close of a request that a server passes on waits
+// until it has been read, or for its rest.
 func closeBody(r *http.Request) {
-	switch {
-	case r.Body == nil:
-	case r.Context().Err() != nil:
+	if r.Body != nil {
 		go r.Body.Close()
-	default:
-		r.Body.Close()
 	}
 }
 

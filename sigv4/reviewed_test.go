@@ -3,11 +3,13 @@ package sigv4_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,21 +109,22 @@ func TestSilentBodyEndsWithItsRequest(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrClosedPipe, "the body is closed")
 }
 
-// servedBody is as the body of a request that a server passes on: Close waits for Read.
+// servedBody is as the body of a request that a server passes on: Close waits for Read. Its lock is a channel, since synctest
+// moves no time on while a mutex is waited for.
 type servedBody struct {
-	sync.Mutex
 	io.Reader
+	lock chan struct{}
 }
 
 func (b *servedBody) Read(p []byte) (int, error) {
-	b.Lock()
-	defer b.Unlock()
+	b.lock <- struct{}{}
+	defer func() { <-b.lock }()
 	return b.Reader.Read(p)
 }
 
 func (b *servedBody) Close() error {
-	b.Lock()
-	defer b.Unlock()
+	b.lock <- struct{}{}
+	<-b.lock
 	return nil
 }
 
@@ -132,12 +135,62 @@ func TestSilentClientDoesNotHoldAProxy(t *testing.T) {
 		never, end := io.Pipe()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://127.0.0.1:1/x", &servedBody{Reader: never})
+		r, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://127.0.0.1:1/x", &servedBody{never, make(chan struct{}, 1)})
 		require.NoError(t, err)
 		transport := &sigv4.Transport{Signer: &sigv4.Signer{Service: "s3", Region: "eu-central-1"},
 			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return canary, nil })}
-		_, err = transport.RoundTrip(r) // else this waits for ever
+		ended := make(chan error, 1)
+		go func() {
+			_, err := transport.RoundTrip(r)
+			ended <- err
+		}()
+		select {
+		case err = <-ended:
+		case <-time.After(time.Minute):
+			err = errors.New("RoundTrip still waits for the body")
+		}
+		end.Close() // lets go of whatever waits
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		end.Close()
 	})
+}
+
+// TestProxyIsNotHeldByItsClient: a client that sends part of a body and no more does not hold a real server's handler when
+// the request cannot be sent on, though net/http waits for the rest when such a body is closed.
+func TestProxyIsNotHeldByItsClient(t *testing.T) {
+	t.Parallel()
+	for name, sent := range map[string]string{
+		"before it is read": "Content-Length: 1000\r\n\r\npart",
+		"after a part":      fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", 2<<20, strings.Repeat("x", 2<<20)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			passedOn := make(chan error, 1)
+			proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				transport := &sigv4.Transport{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+					return aws.Credentials{}, io.ErrUnexpectedEOF
+				})}
+				if r.ContentLength < 0 { // else the host is not AWS's
+					transport.Signer = &sigv4.Signer{Service: "s3", Region: "eu-central-1", UnsignedPayload: true}
+				}
+				out, err := http.NewRequest(http.MethodPut, "http://127.0.0.1:1/x", r.Body)
+				if err == nil {
+					out.ContentLength = r.ContentLength
+					_, err = transport.RoundTrip(out)
+				}
+				passedOn <- err
+			}))
+			defer proxy.Close()
+			client, err := net.Dial("tcp", proxy.Listener.Addr().String())
+			require.NoError(t, err)
+			defer client.Close() // before the proxy
+			_, err = io.WriteString(client, "PUT / HTTP/1.1\r\nHost: h\r\n"+sent)
+			require.NoError(t, err)
+			select {
+			case err := <-passedOn:
+				require.Error(t, err)
+			case <-time.After(20 * time.Second):
+				t.Error("the handler waits for its client")
+			}
+		})
+	}
 }

@@ -20,11 +20,12 @@ const (
 	headerContentHash   = "X-Amz-Content-Sha256"
 	headerRegionSet     = "X-Amz-Region-Set"
 
-	lowerDate        = "x-amz-date"
-	lowerToken       = "x-amz-security-token"
-	lowerS3Session   = "x-amz-s3session-token"
-	lowerContentHash = "x-amz-content-sha256"
-	lowerRegionSet   = "x-amz-region-set"
+	lowerAuthorization = "authorization"
+	lowerDate          = "x-amz-date"
+	lowerToken         = "x-amz-security-token"
+	lowerS3Session     = "x-amz-s3session-token"
+	lowerContentHash   = "x-amz-content-sha256"
+	lowerRegionSet     = "x-amz-region-set"
 )
 
 // seed is what the signatures of a payload's chunks go on from.
@@ -87,7 +88,7 @@ func (s *Signer) trySignHeaders(r *http.Request, creds aws.Credentials, payloadH
 	}
 	c := s.take()
 	defer s.giveBack(c)
-	setHash, err := s.addSigned(c, r, creds, host, payloadHash, t)
+	missingHash, err := s.addSigned(c, r, creds, host, payloadHash, t)
 	if err != nil {
 		return seed{}, err
 	}
@@ -105,22 +106,24 @@ func (s *Signer) trySignHeaders(r *http.Request, creds aws.Credentials, payloadH
 		return seed{}, err
 	}
 	text := string(c.out)
-	if !setHash {
+	if !missingHash {
 		payloadHash = ""
 	}
-	c.send(r, host, path, rule)
+	c.rewrite(r, host, path, rule)
 	s.setHeaders(r, c.stale, creds, payloadHash, text[:len(t.text)], text[len(t.text):])
 	return seed{text[signatureStart:], t}, nil
 }
 
 // addSigned adds to c all headers and parameters that are signed, and reports whether r lacks the header with the hash.
-func (s *Signer) addSigned(c *canonical, r *http.Request, creds aws.Credentials, host, payloadHash string, t moment) (setHash bool, err error) {
+func (s *Signer) addSigned(c *canonical, r *http.Request, creds aws.Credentials, host, payloadHash string, t moment) (missingHash bool, err error) {
 	tokenKey, tokenLower := s.tokenHeader(creds)
 	hasHash := false
 	sendHash := len(payloadHash) != len(emptyHash) || likeS3(s.Service)
 	err = c.addRequestHeaders(r.Header, func(key string, lower []byte, values []string) verdict {
 		replaced, as := false, "" // by a header of this key
 		switch string(lower) {
+		case lowerAuthorization:
+			replaced, as = true, headerAuthorization
 		case lowerDate:
 			replaced, as = true, headerDate
 		case lowerContentHash:
@@ -202,8 +205,8 @@ func (s *Signer) appendSignature(dst []byte, c *canonical, creds aws.Credentials
 	return hex.AppendEncode(dst, c.arena[start:]), nil
 }
 
-// send gives r the form that was signed. The URL may be shared with another request, so it is replaced.
-func (c *canonical) send(r *http.Request, host, path string, rule PathRule) {
+// rewrite gives r the form that was signed. The URL may be shared with another request, so it is replaced.
+func (c *canonical) rewrite(r *http.Request, host, path string, rule PathRule) {
 	if sent := r.Host; sent != host && (sent != "" || r.URL.Host != host) {
 		r.Host = host
 	}

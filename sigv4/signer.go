@@ -101,7 +101,7 @@ var ErrNotReplayable = errors.New("the body can be read only once, so it cannot 
 //
 // If Sign fails, r is as it was. Errors name no secret.
 func (s *Signer) Sign(r *http.Request, creds aws.Credentials, payloadHash string, now time.Time) error {
-	payloadHash, err := s.payload(r, payloadHash)
+	payloadHash, err := s.payloadHash(r, payloadHash)
 	if err != nil {
 		return fmt.Errorf("sigv4: %w", err)
 	}

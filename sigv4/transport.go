@@ -158,7 +158,7 @@ type exchange struct {
 	transport *Transport
 	request   *http.Request
 	signer    *Signer
-	body      *payload
+	body      *resendable
 	chunks    *ChunkedInput // nil if the body is sent as it is
 	hash      string        // of the body, once it is known
 	limiter   Limiter
@@ -269,7 +269,7 @@ func (x *exchange) sign(creds aws.Credentials, now time.Time) (*http.Request, er
 			if x.signer.UnsignedPayload {
 				given = ""
 			}
-			if x.hash, err = x.signer.payload(signed, given); err != nil {
+			if x.hash, err = x.signer.payloadHash(signed, given); err != nil {
 				err = fmt.Errorf("sigv4: %w", err)
 			}
 		}
@@ -282,6 +282,21 @@ func (x *exchange) sign(creds aws.Credentials, now time.Time) (*http.Request, er
 		return nil, err
 	}
 	return signed, nil
+}
+
+// ClockSkew is how far the services' clock is ahead of this machine's, as the Date of a refused answer told it; negative if
+// it is behind. Requests are signed at the services' time. It is 0 until a request was refused in a way that a wrong clock
+// can cause and the clocks differed by more than 4 minutes.
+func (t *Transport) ClockSkew() time.Duration { return t.skew.Get() }
+
+// learnSkew reports whether the time of a refused request's signature can be why. The answer to a HEAD has no code.
+func (t *Transport) learnSkew(f *answerError, observed, used time.Duration) (wrong bool) {
+	if f.code == "" && f.status == http.StatusForbidden {
+		_, wrong = t.skew.LearnNameless(observed, used)
+		return wrong
+	}
+	_, wrong = t.skew.Learn(f.code, observed, used)
+	return wrong
 }
 
 func (t *Transport) base() http.RoundTripper {

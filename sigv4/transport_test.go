@@ -241,7 +241,7 @@ func TestTransportRefuses(t *testing.T) {
 			require.ErrorContains(t, err, tt.want)
 			require.ErrorContains(t, err, "sigv4: ")
 			require.Empty(t, s.requests)
-			require.True(t, closed.closed.Load(), "the body is closed all the same")
+			require.Eventually(t, closed.closed.Load, 10*time.Second, time.Millisecond, "the body is closed all the same")
 			require.NotContains(t, err.Error(), documented.SecretAccessKey)
 		})
 	}

@@ -18,14 +18,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// MaxSkew is how far the time of a signature may be from the verifier's: AWS's 15 minutes.
-const MaxSkew = 15 * time.Minute
+// maxSkew is how far the time of a signature may be from the verifier's: AWS's 15 minutes.
+const maxSkew = 15 * time.Minute
 
 const defaultMaxBody = 10 << 20
 
 // Verifier is the server's side of signing: it finds out who signed a request, or in which part signature and request
-// differ. It takes signatures in Authorization and in the query, of Signature Version 4 and of SigV4a. Credentials must be
-// set. A Verifier is safe for concurrent use; it must not be copied, nor its fields changed, after first use.
+// differ. It takes signatures in Authorization and in the query, of Signature Version 4 and of SigV4a. The time of one in
+// Authorization may be 15 minutes off. Credentials must be set. A Verifier is safe for concurrent use; it must not be copied,
+// nor its fields changed, after first use.
 type Verifier struct {
 	// Credentials looks up an access key ID. The credentials that it returns must have that ID, the secret access key, and
 	// the session token that belongs to it; sessionToken is what the request says, for those who keep no state. A token
@@ -91,35 +92,35 @@ func (v *Verifier) Verify(r *http.Request, now time.Time) (Verified, error) {
 func (v *Verifier) verify(r *http.Request, now time.Time) (Verified, error) {
 	a, err := parseRequest(r)
 	if err != nil {
-		return Verified{}, refuse(PartAuthorization, err)
+		return Verified{}, verifyError(PartAuthorization, err)
 	}
 	if err := v.checkScopeOf(a); err != nil {
-		return Verified{}, refuse(PartScope, err)
+		return Verified{}, verifyError(PartScope, err)
 	}
 	if err := a.checkTime(now); err != nil {
-		return Verified{}, refuse(PartTime, err)
+		return Verified{}, verifyError(PartTime, err)
 	}
 	if err := a.checkNames(r.Header); err != nil {
-		return Verified{}, refuse(PartSignedHeaders, err)
+		return Verified{}, verifyError(PartSignedHeaders, err)
 	}
 	if v.Credentials == nil {
-		return Verified{}, refuse(PartAccessKey, errors.New("the verifier has no Credentials to look up"))
+		return Verified{}, verifyError(PartAccessKey, errors.New("the verifier has no Credentials to look up"))
 	}
 	creds, err := v.Credentials(r.Context(), a.accessKeyID, a.token)
 	switch {
 	case err != nil:
-		return Verified{}, refuse(PartAccessKey, err)
+		return Verified{}, verifyError(PartAccessKey, err)
 	case creds.AccessKeyID != a.accessKeyID || creds.SecretAccessKey == "":
-		return Verified{}, refuse(PartAccessKey, errors.New("the look-up returned no credentials for this access key ID"))
+		return Verified{}, verifyError(PartAccessKey, errors.New("the look-up returned no credentials for this access key ID"))
 	case subtle.ConstantTimeCompare([]byte(creds.SessionToken), []byte(a.token)) == 0:
-		return Verified{}, refuse(PartSessionToken, errors.New("the session token is missing, or is not the one of this access key ID"))
+		return Verified{}, verifyError(PartSessionToken, errors.New("the session token is missing, or is not the one of this access key ID"))
 	}
 	payload, err := v.checkSigned(r, a, creds)
 	if err != nil {
 		return Verified{}, err
 	}
 	if creds.CanExpire && !now.Before(creds.Expires) {
-		return Verified{}, refuse(PartSessionToken, errors.New("the credentials have expired"))
+		return Verified{}, verifyError(PartSessionToken, errors.New("the credentials have expired"))
 	}
 	verified := Verified{
 		AccessKeyID: a.accessKeyID, Service: a.service, Region: a.region + a.regionSet,
@@ -140,7 +141,7 @@ func (v *Verifier) checkSigned(r *http.Request, a *authorization, creds aws.Cred
 	}
 	if payload != "" {
 		if err := v.checkPayloadRule(payload, a.service); err != nil {
-			return "", refuse(PartPayload, err)
+			return "", verifyError(PartPayload, err)
 		}
 		if err := v.checkSignature(r, a, creds, payload); err != nil {
 			return "", err
@@ -151,16 +152,16 @@ func (v *Verifier) checkSigned(r *http.Request, a *authorization, creds aws.Cred
 		return payload, nil
 	case streamingPayload, streamingTrailer, streamingUnsigned:
 		if err := v.decodeChunks(r, a, creds, payload); err != nil {
-			return "", refuse(PartPayload, err)
+			return "", verifyError(PartPayload, err)
 		}
 		return payload, nil
 	}
 	hash, err := v.readBody(r)
 	if err != nil {
-		return "", refuse(PartPayload, err)
+		return "", verifyError(PartPayload, err)
 	}
 	if payload != "" && payload != hash {
-		return "", refuse(PartPayload, errors.New("the body is not the one whose hash X-Amz-Content-Sha256 gives"))
+		return "", verifyError(PartPayload, errors.New("the body is not the one whose hash X-Amz-Content-Sha256 gives"))
 	}
 	if payload == "" {
 		if err := v.checkSignature(r, a, creds, hash); err != nil {
@@ -197,12 +198,12 @@ func (a *authorization) checkTime(now time.Time) error {
 	switch {
 	case a.day != at.Format("20060102"):
 		return fmt.Errorf("the day in Credential is %s, and the time of the request is %s", a.day, at.Format(timeFormat))
-	case at.After(now.Add(MaxSkew)):
-		return fmt.Errorf("it was signed at %s, which is more than %s after %s", at.Format(form), MaxSkew, now.Format(form))
+	case at.After(now.Add(maxSkew)):
+		return fmt.Errorf("it was signed at %s, which is more than %s after %s", at.Format(form), maxSkew, now.Format(form))
 	case a.presigned && !now.Before(at.Add(a.expires)):
 		return fmt.Errorf("the URL expired at %s, and it is %s", at.Add(a.expires).Format(form), now.Format(form))
-	case !a.presigned && at.Before(now.Add(-MaxSkew)):
-		return fmt.Errorf("it was signed at %s, which is more than %s before %s", at.Format(form), MaxSkew, now.Format(form))
+	case !a.presigned && at.Before(now.Add(-maxSkew)):
+		return fmt.Errorf("it was signed at %s, which is more than %s before %s", at.Format(form), maxSkew, now.Format(form))
 	}
 	return nil
 }
@@ -263,10 +264,10 @@ func (w view) canonicalRequest(c *canonical, r *http.Request, a *authorization) 
 	if w.plainQuery {
 		c.plainQuery = []byte(withoutSignature(w.query))
 	} else if err := c.addQuery(w.query, isSignature); err != nil {
-		return refuse(PartQuery, err)
+		return verifyError(PartQuery, err)
 	}
 	if err := c.build(w.method, w.path, w.rule, w.payload); err != nil {
-		return refuse(PartPath, err)
+		return verifyError(PartPath, err)
 	}
 	return nil
 }
@@ -326,11 +327,11 @@ func (v *Verifier) checkSignature(r *http.Request, a *authorization, creds aws.C
 	}
 	text, err := a.stringToSign(c)
 	if err != nil {
-		return refuse(PartTime, err)
+		return verifyError(PartTime, err)
 	}
 	switch ok, err := v.matches(a, w.secret, text); {
 	case err != nil:
-		return refuse(PartAccessKey, err)
+		return verifyError(PartAccessKey, err)
 	case ok:
 		return nil
 	}

@@ -163,7 +163,7 @@ func (d *chunkReader) next() error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return refuse(PartPayload, err)
+	return verifyError(PartPayload, err)
 }
 
 func (d *chunkReader) chunk() error {
