@@ -129,7 +129,7 @@ func (s *Signer) presign(ctx context.Context, r *http.Request, provider aws.Cred
 	if err := s.check(r, creds); err != nil {
 		return Presigned{}, err
 	}
-	t, err := newMoment(now)
+	t, err := s.moment(now)
 	if err != nil {
 		return Presigned{}, err
 	}

@@ -194,3 +194,18 @@ func TestProxyIsNotHeldByItsClient(t *testing.T) {
 		})
 	}
 }
+
+// TestEverySecond: a signer that remembers the last second tells it from others.
+func TestEverySecond(t *testing.T) {
+	t.Parallel()
+	s := &sigv4.Signer{Service: "sqs", Region: "eu-central-1"}
+	start := time.Date(2026, 12, 31, 23, 59, 58, 999_999_999, time.UTC)
+	for _, later := range []time.Duration{0, 1, time.Second, time.Second + 1, 2*time.Second + 1, 0} {
+		now := start.Add(later).In(time.FixedZone("elsewhere", 3600))
+		r, err := http.NewRequest(http.MethodGet, "https://sqs.eu-central-1.amazonaws.com/", nil)
+		require.NoError(t, err)
+		require.NoError(t, s.Sign(r, canary, "", now))
+		require.Equal(t, now.UTC().Format("20060102T150405Z"), r.Header.Get("X-Amz-Date"))
+		require.Contains(t, r.Header.Get("Authorization"), now.UTC().Format("/20060102/"))
+	}
+}

@@ -74,7 +74,7 @@ func (s *Signer) trySignHeaders(r *http.Request, creds aws.Credentials, payloadH
 	if err := s.check(r, creds); err != nil {
 		return seed{}, err
 	}
-	t, err := newMoment(now)
+	t, err := s.moment(now)
 	if err != nil {
 		return seed{}, err
 	}

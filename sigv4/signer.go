@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,6 +39,7 @@ type Signer struct {
 	keys    cache[keyID, signingKey]
 	keys4a  cache[keyID4a, signingKey4a]
 	buffers sync.Pool // of *canonical
+	last    atomic.Pointer[dated]
 }
 
 // PathRule says how the path of a URL is made canonical.
