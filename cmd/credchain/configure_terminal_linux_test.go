@@ -233,11 +233,12 @@ func TestSignalEndsThePrograms(t *testing.T) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
-	require.True(t, runs(pid))
+	// The shell's child becomes a sleep after the shell has written its number.
+	require.Eventually(t, func() bool { return runs(pid) }, 10*time.Second, time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	_ = cmd.Wait()
 	require.Equal(t, exitTerminated, cmd.ProcessState.ExitCode())
-	for range 1000 { // it is killed, and not yet dead
+	for range 10_000 { // it is killed, and not yet dead
 		if !runs(pid) {
 			return
 		}
