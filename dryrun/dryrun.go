@@ -230,15 +230,17 @@ func (c *Client) transport() http.RoundTripper {
 		if base == nil {
 			base = wire.NewTransport(connectTimeout)
 		}
-		c.signed = &sigv4.Transport{Credentials: c.Credentials, Base: &wire.Once{Base: base, Throttled: throttled}, MaxAttempts: c.MaxAttempts,
+		c.signed = &sigv4.Transport{Credentials: c.Credentials, Base: &wire.Once{Base: base, Refuses: refuses}, MaxAttempts: c.MaxAttempts,
 			Signer: &sigv4.Signer{Service: "ec2", Region: c.Region}, Limiter: sigv4.EC2Limits()}
 	})
 	return c.signed
 }
 
-// throttled reports that an answer asks for fewer requests.
-func throttled(resp *wire.Response) bool {
-	return backoff.Classify(&Error{Code: parse(resp).Code, StatusCode: resp.StatusCode}) == backoff.Throttle
+// refuses reports that an answer is EC2's, and that nothing was performed: it blames the request, or asks for fewer.
+func refuses(resp *wire.Response) bool {
+	code := parse(resp).Code
+	return code != "" && (resp.StatusCode < http.StatusInternalServerError ||
+		backoff.Classify(&Error{Code: code, StatusCode: resp.StatusCode}) == backoff.Throttle)
 }
 
 // document is EC2's answer that refuses.

@@ -111,6 +111,7 @@ func TestCheck(t *testing.T) {
 		{"EC2 fails", []answer{{500, "InternalError", "x", "", whole}}, dryrun.Result{}, "InternalError", 1},
 		{"EC2 is away", []answer{{503, "Unavailable", "x", "", whole}}, dryrun.Result{}, "Unavailable", 1},
 		{"a proxy fails", []answer{{502, "", "", "<html>", whole}}, dryrun.Result{}, "not EC2's (HTTP status 502)", 1},
+		{"a proxy gives up", []answer{{429, "", "", "<html>", whole}}, dryrun.Result{}, "not EC2's (HTTP status 429)", 1},
 		{"the connection breaks", []answer{{200, "", "", "", nothing}}, dryrun.Result{}, "reset by peer", 1},
 		{"the answer breaks", []answer{{412, "DryRunOperation", "ok", "", short}}, dryrun.Result{}, "HTTP status 412: the answer is cut short", 1},
 		{"the answer does not end", []answer{{403, "UnauthorizedOperation", "no", "", huge}}, dryrun.Result{}, "HTTP status 403: the answer is longer than", 1},

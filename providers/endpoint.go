@@ -35,7 +35,7 @@ type ServiceEndpoint struct {
 // names, endpoint_url of the profile. AWS_IGNORE_CONFIGURED_ENDPOINT_URLS turns all but the first off; that is the order of
 // the SDKs (AWS SDKs and Tools Reference Guide, "Service-specific endpoints"). given can be "". The region is that of [STS].
 //
-// It fails if one of the settings is wrong, if the profile cannot be read, if there is a URL and FIPS or dual stack is wanted
+// It fails if one of the settings is wrong that are needed (no other URL is if one is given), if the profile cannot be read, if there is a URL and FIPS or dual stack is wanted
 // too, and without a URL for a region that cannot be one.
 func Endpoint(ctx context.Context, c Config, service, given string) (ServiceEndpoint, error) {
 	l := newLinks(c)
@@ -45,19 +45,18 @@ func Endpoint(ctx context.Context, c Config, service, given string) (ServiceEndp
 	if err != nil {
 		return ServiceEndpoint{}, err
 	}
-	how, err := l.services.calling(ctx, strings.ToUpper(strings.ReplaceAll(service, " ", "_")))
+	var how calling
+	if given != "" {
+		how, err = l.services.callingGiven(ctx, setting{value: given, name: "the endpoint", from: &credchain.Origin{Flag: c.flag("endpoint-url")}})
+	} else {
+		how, err = l.services.calling(ctx, strings.ToUpper(strings.ReplaceAll(service, " ", "_")))
+	}
 	if err != nil {
 		return ServiceEndpoint{}, err
 	}
 	region, err := l.services.regionToCall(ctx)
 	if err != nil {
 		return ServiceEndpoint{}, err
-	}
-	if given != "" {
-		how.endpoint = setting{value: given, name: "the endpoint", from: &credchain.Origin{Flag: c.flag("endpoint-url")}}
-		if _, err := endpoint.CheckURL(given); err != nil {
-			return ServiceEndpoint{}, &failure{what: how.endpoint.where(), err: err}
-		}
 	}
 	variant := endpoint.Variant{FIPS: how.fips, DualStack: how.dualStack}
 	switch {
@@ -75,4 +74,16 @@ func Endpoint(ctx context.Context, c Config, service, given string) (ServiceEndp
 	}
 	return ServiceEndpoint{Region: region.value, URL: how.endpoint.value, Origin: how.endpoint.origin(),
 		FIPS: how.fips, DualStack: how.dualStack, Transport: rt}, nil
+}
+
+// callingGiven is calling at the URL that the program gives: no other is looked for, so none can be wrong.
+func (v *services) callingGiven(ctx context.Context, given setting) (calling, error) {
+	if _, err := endpoint.CheckURL(given.value); err != nil {
+		return calling{}, &failure{what: given.where(), err: err}
+	}
+	p, err := v.active.load(ctx)
+	if err != nil {
+		return calling{}, err
+	}
+	return v.callingAt(p, given)
 }

@@ -80,3 +80,26 @@ func TestEndpointGiven(t *testing.T) {
 	_, err = providers.Endpoint(t.Context(), providers.Config{System: m.system()}, "EC2", "http://given")
 	require.ErrorContains(t, err, "the endpoint is set, and so is dual stack")
 }
+
+// TestEndpointGivenOnly: what is not to be used is not looked at, and what holds beside the URL is.
+func TestEndpointGivenOnly(t *testing.T) {
+	t.Parallel()
+	for name, env := range map[string]map[string]string{
+		"its variable":        {"AWS_ENDPOINT_URL_EC2": "localhost:4566"},
+		"the one for all":     {"AWS_ENDPOINT_URL": "http://u:p@x"},
+		"the switch":          {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "perhaps"},
+		"a section":           {"AWS_PROFILE": "absent-section"},
+		"the profile's own":   {"AWS_PROFILE": "bad-url"},
+		"nothing else at all": {},
+	} {
+		m := &machine{env: env, files: map[string]string{"/home/u/.aws/config": "[profile absent-section]\nservices = none\n[profile bad-url]\nendpoint_url = x\n"}}
+		got, err := providers.Endpoint(t.Context(), providers.Config{System: m.system()}, "EC2", "http://given")
+		require.NoError(t, err, name)
+		require.Equal(t, "http://given", got.URL, name)
+	}
+	for name, value := range map[string]string{"AWS_USE_FIPS_ENDPOINT": "yes", "AWS_USE_DUALSTACK_ENDPOINT": "yes", "AWS_CA_BUNDLE": "a\nb", "AWS_PROFILE": "typo"} {
+		m := &machine{env: map[string]string{name: value}}
+		_, err := providers.Endpoint(t.Context(), providers.Config{System: m.system()}, "EC2", "http://given")
+		require.Error(t, err, name)
+	}
+}

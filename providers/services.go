@@ -69,11 +69,17 @@ func (v *services) calling(ctx context.Context, id string) (calling, error) {
 	if err != nil {
 		return calling{}, err
 	}
-	var c calling
-	sys := v.active.sys
-	if c.endpoint, err = v.endpointFor(ctx, p, id); err != nil {
+	at, err := v.endpointFor(ctx, p, id)
+	if err != nil {
 		return calling{}, err
 	}
+	return v.callingAt(p, at)
+}
+
+// callingAt finds the other settings.
+func (v *services) callingAt(p *profile, at setting) (c calling, err error) {
+	c.endpoint = at
+	sys := v.active.sys
 	if c.fips, err = sys.orKey("AWS_USE_FIPS_ENDPOINT", p, "use_fips_endpoint").flag(); err != nil {
 		return calling{}, err
 	}

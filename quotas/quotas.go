@@ -145,12 +145,12 @@ func (c *Client) call(ctx context.Context, operation string, in, out any) (clean
 	clean = cleaner(resp.Request)
 	answer, err := wire.Read(resp)
 	switch {
-	case err != nil && resp.StatusCode < http.StatusMultipleChoices:
+	case err != nil: // also a redirect, with which Service Quotas does not answer
 		return nil, &lostError{fmt.Errorf("%s: %w", address, err)}
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", address, err)
-	case answer.StatusCode != http.StatusOK:
+	case answer.StatusCode >= http.StatusBadRequest && refuses(answer):
 		return nil, refusal(address, answer, clean)
+	case answer.StatusCode != http.StatusOK:
+		return nil, &lostError{refusal(address, answer, clean)}
 	}
 	if err := json.Unmarshal(answer.Body, out); err != nil {
 		return nil, &lostError{fmt.Errorf("%s: the answer is no JSON as Service Quotas gives it", address)}
@@ -184,22 +184,28 @@ func refusal(address string, resp *wire.Response, clean func(string) string) err
 	return e
 }
 
-// parse reads an answer that refuses. One that is not Service Quotas' has no code.
+// parse reads an answer that refuses. One that is not Service Quotas' has no code. The code is in the document or in a header
+// (Smithy, "AWS JSON 1.1 protocol", operation error serialization).
 func parse(resp *wire.Response) (code, message string) {
 	var doc struct {
 		Type    string `json:"__type"`
 		Message string // in any case
 	}
 	if json.Unmarshal(resp.Body, &doc) != nil {
-		return "", ""
+		doc.Type, doc.Message = "", ""
 	}
-	return doc.Type[strings.LastIndexByte(doc.Type, '#')+1:], doc.Message
+	if doc.Type == "" {
+		doc.Type = resp.Header.Get("X-Amzn-Errortype")
+	}
+	code, _, _ = strings.Cut(doc.Type[strings.LastIndexByte(doc.Type, '#')+1:], ":")
+	return code, doc.Message
 }
 
-// throttled reports that an answer asks for fewer requests.
-func throttled(resp *wire.Response) bool {
+// refuses reports that an answer is Service Quotas', and that nothing was performed: it blames the request, or asks for fewer.
+func refuses(resp *wire.Response) bool {
 	code, _ := parse(resp)
-	return backoff.Classify(&Error{Code: code, StatusCode: resp.StatusCode}) == backoff.Throttle
+	return code != "" && (resp.StatusCode < http.StatusInternalServerError ||
+		backoff.Classify(&Error{Code: code, StatusCode: resp.StatusCode}) == backoff.Throttle)
 }
 
 // careful carries all requests, those that ask for something not twice.
@@ -218,7 +224,7 @@ func (c *Client) transport() http.RoundTripper {
 		if base == nil {
 			base = wire.NewTransport(connectTimeout)
 		}
-		once := &careful{wire.Once{Base: base, Throttled: throttled}}
+		once := &careful{wire.Once{Base: base, Refuses: refuses}}
 		c.signed = &sigv4.Transport{Credentials: c.Credentials, Base: once, MaxAttempts: c.MaxAttempts,
 			Signer: &sigv4.Signer{Service: "servicequotas", Region: c.Region}, Limiter: sigv4.AdaptiveLimits()}
 	})

@@ -38,9 +38,10 @@ type service struct {
 type answer struct {
 	status int
 	body   string
-	after  bool // the service has done what was asked all the same
-	lost   bool // the connection breaks
-	short  bool // it breaks in the answer
+	header string // X-Amzn-Errortype
+	after  bool   // the service has done what was asked all the same
+	lost   bool   // the connection breaks
+	short  bool   // it breaks in the answer
 
 	becomes string // the state that the service gives the request in the end
 }
@@ -82,6 +83,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if scripted.short {
 		w.Header().Set("Content-Length", "1000")
+	}
+	if scripted.header != "" {
+		w.Header().Set("X-Amzn-Errortype", scripted.header)
 	}
 	w.WriteHeader(scripted.status)
 	io.WriteString(w, scripted.body)
@@ -220,6 +224,12 @@ func TestRequest(t *testing.T) {
 		{"lost, and approved already", []map[string]any{change("a", "APPROVED", 128)}, lost(answer{status: 200, after: true, lost: true, becomes: "APPROVED"}), "new", false, "", []string{list, ask, list}},
 		{"lost in the middle", nil, lost(answer{status: 200, body: "{", after: true, short: true}), "new", false, "", []string{list, ask, list}},
 		{"lost in a proxy", nil, lost(answer{status: 504, body: "<html>", after: true}), "new", false, "", []string{list, ask, list}},
+		{"a proxy gave up", nil, lost(answer{status: 408, body: "<html>", after: true}), "new", false, "", []string{list, ask, list}},
+		{"a proxy gave up, it did not arrive", nil, lost(answer{status: 429, body: "<html>"}), "", false,
+			"not Service Quotas' (HTTP status 429), request ID r-1; " + quotas.ErrUnknown.Error(), []string{list, ask, list}},
+		{"a redirect", nil, lost(answer{status: 302, after: true}), "new", false, "", []string{list, ask, list}},
+		{"another success", nil, lost(answer{status: 204, after: true}), "new", false, "", []string{list, ask, list}},
+		{"refused in a header", nil, map[string][]answer{ask: {{status: 400, body: "{}", header: "QuotaExceededException:http://x/"}}}, "", false, "QuotaExceededException (HTTP", []string{list, ask}},
 		{"an error that did it all the same", nil, lost(answer{status: 500, body: `{"__type":"ServiceException"}`, after: true}), "new", false, "", []string{list, ask, list}},
 		{"an answer without a request", nil, lost(answer{status: 200, body: "{}", after: true}), "new", false, "", []string{list, ask, list}},
 		{"an answer that is none", nil, lost(answer{status: 200, body: "<html>", after: true}), "new", false, "", []string{list, ask, list}},

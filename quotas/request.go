@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// ErrUnknown says that a request was sent, that its answer got lost, and that the history does not have the request: it did
-// not arrive, or it is not listed yet. To ask again later is safe, since [Client.Request] looks first.
+// ErrUnknown says that a request was sent, that its answer got lost or is not Service Quotas', and that the history does not
+// have the request: it did not arrive, or it is not listed yet. To ask again later is safe, since [Client.Request] looks first.
 var ErrUnknown = errors.New("whether the request arrived is not known")
 
 // OpenError says that nothing was asked for, since a request for the same quota and another value is open. AWS takes only
@@ -63,7 +63,7 @@ func openIn(history []Change) (Change, bool) {
 // returned, with existing true, and none is made. If it is for another value, the error is an [*OpenError] beside it.
 //
 // The request is sent again only if it cannot have had an effect: no connection could be made, or AWS throttles. If its answer
-// gets lost, Request looks in the history: a new request for this value is taken for the one that was made, and if there is
+// gets lost, or is not Service Quotas', Request looks in the history: a new request for this value is taken for the one that was made, and if there is
 // none, the error wraps [ErrUnknown].
 //
 // AWS may open a support case for a request.

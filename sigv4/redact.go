@@ -5,17 +5,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/credchain/credchain/internal/wire"
 )
 
 const redacted = "REDACTED"
-
-// secretName reports whether a header or parameter of this name can hold a secret: session tokens, keys of customers,
-// cookies, keys of APIs.
-func secretName(name string) bool {
-	name = strings.ToLower(name)
-	return slices.ContainsFunc([]string{"token", "secret", "password", "cookie", "authorization", "api-key", "customer-key", "mfa", "x-amz-signature"},
-		func(part string) bool { return strings.Contains(name, part) })
-}
 
 // secretsOf returns the values of a request's headers and parameters that can be secrets, longest first.
 func secretsOf(r *http.Request) []string {
@@ -28,12 +22,12 @@ func secretsOf(r *http.Request) []string {
 		}
 	}
 	for name, values := range r.Header {
-		if secretName(name) {
+		if wire.SecretName(name) {
 			add(values)
 		}
 	}
 	for name, values := range r.URL.Query() {
-		if secretName(name) {
+		if wire.SecretName(name) {
 			add(values)
 		}
 	}
@@ -48,7 +42,7 @@ func redact(text string, secrets []string) string {
 	}
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		if name, _, ok := strings.Cut(line, ":"); ok && secretName(name) && !strings.ContainsAny(name, "=&/") {
+		if name, _, ok := strings.Cut(line, ":"); ok && wire.SecretName(name) && !strings.ContainsAny(name, "=&/") {
 			lines[i] = name + ":" + redacted
 			continue
 		}
@@ -57,7 +51,7 @@ func redact(text string, secrets []string) string {
 		}
 		pairs := strings.Split(line, "&")
 		for j, pair := range pairs {
-			if name, _, ok := strings.Cut(pair, "="); ok && secretName(name) {
+			if name, _, ok := strings.Cut(pair, "="); ok && wire.SecretName(name) {
 				pairs[j] = name + "=" + redacted
 			}
 		}

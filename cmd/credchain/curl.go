@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -14,20 +16,21 @@ import (
 )
 
 const curlHelp = `Send a request that is signed with the credentials of the chain, and write the answer. It takes the common
-flags of curl, retries as the AWS SDKs do, corrects a wrong clock, and follows no redirect.
+flags of curl, retries as the AWS SDKs do, and corrects a wrong clock. Redirects are not followed, since the
+signature must not go to another host: standard error says where one leads.
 
 Service and region come from the host's name if it is one of AWS's.
 
 Services that refuse a signature repeat the request. In an answer with a status of 400 or more the session
-token, and what -H and the URL have under names for secrets, are replaced by REDACTED, unless it goes to
-a file with -o. Such an answer to a wrong signature is explained on standard error.
+token, and what -H and the URL have under names for secrets, are replaced by REDACTED, and gzip is undone,
+unless it goes to a file with -o. Such an answer to a wrong signature is explained on standard error.
 
-Exit codes: 0 for every answer, also one that refuses; with --fail, 3 for a status of 400 or more.`
+Exit codes: 0 for every answer, also one that refuses; with --fail, 3 for a redirect and a status of 400 or more.`
 
 func (a *app) curlCommand() *cobra.Command {
 	var f requestFlags
-	var include, head, fail, silent bool
-	var output string
+	var include, head, fail, silent, showError, location, verbose bool
+	var output, agent string
 	var attempts int
 	cmd := &cobra.Command{
 		Use:   "curl URL",
@@ -41,6 +44,9 @@ func (a *app) curlCommand() *cobra.Command {
 		Args: oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
+			if location {
+				return usage("redirects are never followed (-L): the signature must not go to another host", "leave -L out; standard error names the host, which may get a request of its own")
+			}
 			if head && f.method == "" {
 				f.method = http.MethodHead
 			}
@@ -56,8 +62,14 @@ func (a *app) curlCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if agent == "" {
+				agent = "credchain"
+			}
 			if r.Header.Get("User-Agent") == "" {
-				r.Header.Set("User-Agent", "credchain")
+				r.Header.Set("User-Agent", agent)
+			}
+			if verbose {
+				base = &shown{base: base, to: a.err}
 			}
 			transport := &sigv4.Transport{Credentials: a.chain(a.cfg), Signer: signer, Base: base, MaxAttempts: attempts}
 			resp, err := transport.RoundTrip(r)
@@ -66,6 +78,12 @@ func (a *app) curlCommand() *cobra.Command {
 			}
 			defer resp.Body.Close()
 			refused := resp.StatusCode >= http.StatusBadRequest
+			elsewhere := redirect(resp)
+			if refused && (output == "" || output == "-") {
+				if err := unpack(resp); err != nil {
+					return err
+				}
+			}
 			answer := io.Reader(resp.Body)
 			if refused {
 				answer = a.diagnosed(signer, resp)
@@ -79,24 +97,36 @@ func (a *app) curlCommand() *cobra.Command {
 			if refused && output == "" {
 				answer = mask(answer, spellings(resp.Request))
 			}
-			if !refused || !fail {
+			if elsewhere != "" {
+				fmt.Fprint(a.err, printableLines("credchain: "+elsewhere+"\n"))
+			}
+			withheld := fail && (refused || elsewhere != "")
+			if !withheld {
 				if err := a.answer(answer, output); err != nil {
 					return err
 				}
 			}
-			if refused && fail {
+			if withheld {
 				return &failure{code: exitFailed, what: fmt.Sprintf("the service answered with the status %d", resp.StatusCode), remedy: "leave --fail out to see the answer"}
 			}
 			return nil
 		},
 	}
 	f.bind(cmd)
+	f.bindRegionSet(cmd)
 	flags := cmd.Flags()
 	flags.BoolVarP(&include, "include", "i", false, "write the status and the headers of the answer first")
 	flags.BoolVarP(&head, "head", "I", false, "ask for the headers only")
 	flags.StringVarP(&output, "output", "o", "", "write the answer to a `FILE`")
-	flags.BoolVarP(&fail, "fail", "f", false, "fail if the answer's status is 400 or more, and write no answer")
-	flags.BoolVarP(&silent, "silent", "s", false, "for curl's users: nothing but the answer is shown anyway")
+	flags.BoolVarP(&fail, "fail", "f", false, "fail if the answer is a redirect or its status is 400 or more, and write no answer")
+	flags.StringVarP(&agent, "user-agent", "A", "", "send this `NAME` as User-Agent (default credchain)")
+	flags.BoolVarP(&verbose, "verbose", "v", false, "show the headers of requests and answers on standard error, without secrets")
+	flags.BoolVarP(&silent, "silent", "s", false, "nothing but the answer is shown anyway")
+	flags.BoolVarP(&showError, "show-error", "S", false, "errors are shown anyway")
+	flags.BoolVarP(&location, "location", "L", false, "an error, since redirects are never followed")
+	for _, habit := range []string{"silent", "show-error", "location"} { // of curl's users
+		flags.Lookup(habit).Hidden = true
+	}
 	flags.IntVar(&attempts, "max-attempts", 0, "how often the request is tried (default 3)")
 	return cmd
 }
@@ -110,6 +140,50 @@ func curlFailure(err error) error {
 		f.what = strings.TrimPrefix(f.what, "sigv4: ")
 	}
 	return f
+}
+
+// redirect says where an answer leads, "" if it leads nowhere. Only the host is named: the rest can be secret.
+func redirect(resp *http.Response) string {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default: // 304 and its like, which lead nowhere
+		return ""
+	}
+	if u, err := resp.Location(); err == nil && u.Host != "" {
+		return fmt.Sprintf("the redirect to %s was not followed (status %d)", u.Host, resp.StatusCode)
+	}
+	return fmt.Sprintf("the service redirects, and does not say to which host (status %d)", resp.StatusCode)
+}
+
+// unpack undoes the compression of an answer that was asked for with -H Accept-Encoding: secrets cannot be replaced in it.
+func unpack(resp *http.Response) error {
+	coding := resp.Header.Get("Content-Encoding")
+	in := bufio.NewReader(resp.Body)
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{in, resp.Body}
+	if _, err := in.Peek(1); err == io.EOF { // as of HEAD
+		return nil
+	}
+	switch strings.ToLower(coding) {
+	case "", "identity", "aws-chunked":
+		return nil
+	case "gzip", "x-gzip":
+		plain, err := gzip.NewReader(in)
+		if err != nil {
+			break
+		}
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{plain, resp.Body}
+		resp.Header.Del("Content-Encoding")
+		resp.Header.Del("Content-Length")
+		return nil
+	}
+	return &failure{code: exitFailed, what: fmt.Sprintf("the service answered with the status %d, and its answer (%s) cannot be shown without secrets", resp.StatusCode, printable(coding)),
+		remedy: "leave -H Accept-Encoding out, or write the answer to a file with -o"}
 }
 
 // diagnosed shows, of an answer that refuses the signature, where it and ours part, and returns the whole answer.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,7 +123,9 @@ func TestCurlAnswers(t *testing.T) {
 		"one attempt":         {[]int{503}, 0, []string{"--max-attempts", "1"}, exitFound, "refused", "", 1},
 		"not found":           {[]int{404}, 0, nil, exitFound, "refused", "", 1},
 		"not found, --fail":   {[]int{404}, 0, []string{"-f"}, exitFailed, "", "status 404", 1},
-		"a redirect":          {[]int{302}, 0, nil, exitFound, "refused", "", 1},
+		"a redirect":          {[]int{302}, 0, nil, exitFound, "refused", "credchain: the redirect to elsewhere.example was not followed (status 302)\n", 1},
+		"a redirect, --fail":  {[]int{307}, 0, []string{"-f"}, exitFailed, "", "redirect to elsewhere.example was not followed (status 307)\ncredchain: the service answered with the status 307\n", 1},
+		"not modified":        {[]int{304}, 0, []string{"-f"}, exitFound, "refused", "", 1},
 		"a clock that is off": {nil, time.Hour, nil, exitFound, "GET /?Action=ListQueues\n", "", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -133,6 +136,7 @@ func TestCurlAnswers(t *testing.T) {
 				require.Equal(t, tt.code, code, errs)
 				require.Equal(t, tt.out, out)
 				require.Contains(t, errs, tt.errs)
+				require.Equal(t, tt.errs == "", errs == "", errs)
 				require.Equal(t, tt.calls, s.calls)
 			})
 		})
@@ -155,4 +159,102 @@ func TestCurlDiagnoses(t *testing.T) {
 	_, errs, code = m.run(t, "curl", "--max-attempts", "1", queueURL)
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, errs, "connection refused")
+}
+
+// TestCurlHabits takes what the fingers of curl's users type.
+func TestCurlHabits(t *testing.T) {
+	t.Parallel()
+	s := &server{}
+	out, errs, code := s.machine().run(t, "curl", "-sSf", "-A", "mine/1", queueURL)
+	require.Equal(t, exitFound, code, errs)
+	require.Equal(t, "GET /?Action=ListQueues\n", out)
+	require.Empty(t, errs)
+	require.Equal(t, "mine/1", s.last.Header.Get("User-Agent"))
+	s.machine().run(t, "curl", "-A", "mine/1", "-H", "User-Agent: yours", queueURL)
+	require.Equal(t, "yours", s.last.Header.Get("User-Agent"))
+	s.machine().run(t, "curl", queueURL)
+	require.Equal(t, "credchain", s.last.Header.Get("User-Agent"))
+
+	for _, flag := range []string{"-L", "-sSL", "--location"} {
+		s, m := &server{}, (&server{}).machine()
+		out, errs, code = m.run(t, "curl", flag, queueURL)
+		require.Equal(t, exitUsage, code)
+		require.Contains(t, errs, "redirects are never followed (-L): the signature must not go to another host")
+		require.Empty(t, out)
+		require.Zero(t, s.calls)
+		require.Zero(t, m.requests.Load())
+	}
+	out, _, _ = s.machine().run(t, "curl", "--help")
+	require.Contains(t, out, "--user-agent")
+	for _, hidden := range []string{"--silent", "--show-error", "--location"} {
+		require.NotContains(t, out, hidden)
+	}
+}
+
+// TestCurlRegionSet sends a request that several regions take.
+func TestCurlRegionSet(t *testing.T) {
+	t.Parallel()
+	s := &server{}
+	m := s.machine()
+	m.imds = awstest.Transport(map[string]http.Handler{"alias.mrap.accesspoint.s3-global.amazonaws.com": s})
+	out, errs, code := m.run(t, "curl", accessPoint, "--region-set", "*")
+	require.Equal(t, exitFound, code, errs)
+	require.Equal(t, "GET /k\n", out)
+	require.Equal(t, "*", s.last.Header.Get("X-Amz-Region-Set"))
+}
+
+// TestCurlRedirect names the host alone: the rest of an address can be a secret.
+func TestCurlRedirect(t *testing.T) {
+	t.Parallel()
+	for location, want := range map[string]string{
+		"https://u:canary@b.s3.eu-west-2.amazonaws.com/canary?X-Amz-Signature=canary": "the redirect to b.s3.eu-west-2.amazonaws.com was not followed (status 301)",
+		"/elsewhere":        "the redirect to sqs.eu-west-1.amazonaws.com was not followed (status 301)",
+		"":                  "the service redirects, and does not say to which host (status 301)",
+		"ht%tp://canary%zz": "the service redirects, and does not say to which host (status 301)",
+	} {
+		m := (&server{}).machine()
+		m.imds = awstest.Transport(map[string]http.Handler{"sqs.eu-west-1.amazonaws.com": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if location != "" {
+				w.Header().Set("Location", location)
+			}
+			w.WriteHeader(http.StatusMovedPermanently)
+		})})
+		_, errs, code := m.run(t, "curl", queueURL)
+		require.Equal(t, exitFound, code, errs)
+		require.Equal(t, "credchain: "+want+"\n", errs)
+	}
+}
+
+// TestCurlVerbose shows the headers of every attempt, and no secret in them.
+func TestCurlVerbose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		m := (&server{}).machine("AWS_SESSION_TOKEN=" + session)
+		m.imds = awstest.Transport(map[string]http.Handler{"sqs.eu-west-1.amazonaws.com": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Echo", "it was "+r.Header.Get("X-Amz-Security-Token")+"\x1b")
+			w.Header().Set("Set-Cookie", "id=canary-of-the-service")
+			w.Header().Set("Location", "https://b.example/k?X-Amz-Security-Token=canary%2Bof,canary;&X%2DAmz%2DSignature=canary&a=1")
+			if calls++; calls == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			io.WriteString(w, "answer")
+		})})
+		out, errs, code := m.run(t, "curl", "-v", "-H", "X-Api-Key: canary-of-the-person", "-H", "Proxy-Authorization: Basic canary", queueURL+"&AccessToken=canary")
+		require.Equal(t, exitFound, code, errs)
+		require.Equal(t, "answer", out)
+		require.Equal(t, 2, strings.Count(errs, "> GET /?AccessToken=REDACTED&Action=ListQueues\n> Host: sqs.eu-west-1.amazonaws.com\n> Authorization: AWS4-HMAC-SHA256 Credential="+keyID+"/"), errs)
+		require.Equal(t, 2, strings.Count(errs, ", Signature=REDACTED\n"), errs)
+		require.Contains(t, errs, "> X-Amz-Security-Token: REDACTED\n")
+		require.Contains(t, errs, "> X-Api-Key: REDACTED\n")
+		require.Contains(t, errs, "< HTTP/1.1 503 Service Unavailable\n")
+		require.Contains(t, errs, "< HTTP/1.1 200 OK\n")
+		require.Contains(t, errs, "< Location: https://b.example/k?X-Amz-Security-Token=REDACTED&X%2DAmz%2DSignature=REDACTED&a=1\n")
+		require.Contains(t, errs, "< X-Echo: it was REDACTED")
+		require.NotContains(t, errs, "canary")
+		require.NotContains(t, errs, "\x1b")
+		for line := range strings.Lines(errs) {
+			require.Regexp(t, "^[<>]( |\n)", line)
+		}
+	})
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +21,7 @@ than --expires, and which headers must be sent along. Whoever has the URL can us
 
 func (a *app) presignCommand() *cobra.Command {
 	var f requestFlags
-	var in sigv4.PresignInput
+	expires, validity := span{"15m", 15 * time.Minute}, span{}
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "presign URL",
@@ -30,8 +32,9 @@ func (a *app) presignCommand() *cobra.Command {
 		Args: oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			if in.Expires < time.Second || in.Expires > sigv4.MaxExpires {
-				return usage(fmt.Sprintf("--expires is %s, and a URL works from 1s to 7 days (168h)", in.Expires), "see `credchain presign --help`")
+			in, err := presignInput(expires, validity)
+			if err != nil {
+				return err
 			}
 			r, err := a.build(ctx, &f, args[0])
 			if err != nil {
@@ -49,16 +52,19 @@ func (a *app) presignCommand() *cobra.Command {
 			if err != nil {
 				return presignFailure(err)
 			}
-			sent := p.Header.Clone()
-			sent.Del("Host")
 			if asJSON {
+				headers := http.Header{"Host": {r.URL.Host}}
+				if u, err := url.Parse(p.URL); err == nil {
+					headers.Set("Host", u.Host) // without a default port
+				}
+				maps.Copy(headers, p.Header)
 				text, err := indented(struct {
 					Method    string      `json:"method"`
 					URL       string      `json:"url"`
 					Headers   http.Header `json:"headers"`
 					Expires   time.Time   `json:"expires"`
 					LimitedBy sigv4.Limit `json:"limited_by"`
-				}{p.Method, p.URL, p.Header, p.Expires.UTC(), p.LimitedBy})
+				}{p.Method, p.URL, headers, p.Expires.UTC(), p.LimitedBy})
 				if err != nil {
 					return err
 				}
@@ -68,17 +74,38 @@ func (a *app) presignCommand() *cobra.Command {
 				fmt.Fprintf(a.err, "the URL works until %s, in %s: then the credentials expire\n",
 					p.Expires.UTC().Format(time.RFC3339), p.Expires.Sub(now).Round(time.Second))
 			}
-			if len(sent) > 0 {
-				fmt.Fprintf(a.err, "send these headers along, since they are signed:\n%s", printableLines(headerLines(sent)))
+			if len(p.Header) > 0 {
+				fmt.Fprintf(a.err, "send these headers along, since they are signed:\n%s", printableLines(headerLines(p.Header)))
 			}
 			return a.write(p.URL + "\n")
 		},
 	}
 	f.bind(cmd)
-	cmd.Flags().DurationVar(&in.Expires, "expires", 15*time.Minute, "how `LONG` the URL works, such as 30m or 12h, up to 7 days (168h)")
-	cmd.Flags().DurationVar(&in.MinValidity, "min-validity", 0, "fail unless the credentials last so `LONG`, after renewing them")
+	f.bindRegionSet(cmd)
+	cmd.Flags().Var(&expires, "expires", "how `LONG` the URL works: 7d, 12h, 30m or a number of seconds, up to 7 days")
+	cmd.Flags().Var(&validity, "min-validity", "fail unless the credentials last so `LONG`, after renewing them; at most --expires")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON document for programs")
 	return cmd
+}
+
+// presignInput is what the flags ask for.
+func presignInput(expires, validity span) (sigv4.PresignInput, error) {
+	in := sigv4.PresignInput{Expires: expires.value, MinValidity: validity.value}
+	const remedy = "see `credchain presign --help`"
+	switch {
+	case in.Expires < time.Second || in.Expires > sigv4.MaxExpires:
+		return in, usage(fmt.Sprintf("--expires is %s, and a URL works from 1s to 7 days (7d)", expires.text), remedy)
+	case in.Expires%time.Second != 0:
+		return in, usage(fmt.Sprintf("--expires is %s, and a URL works for whole seconds", expires.text), remedy)
+	case in.MinValidity < 0:
+		return in, usage(fmt.Sprintf("--min-validity is %s, which is less than nothing", validity.text), remedy)
+	case in.MinValidity > sigv4.MaxExpires:
+		return in, usage(fmt.Sprintf("--min-validity is %s, and no URL works for more than 7 days (7d)", validity.text), remedy)
+	case in.MinValidity > in.Expires:
+		return in, usage(fmt.Sprintf("--min-validity is %s, and the URL shall work only for %s (--expires)", validity.text, expires.text),
+			"give --expires %s, or more", validity.text)
+	}
+	return in, nil
 }
 
 func presignFailure(err error) error {

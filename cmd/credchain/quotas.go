@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -45,7 +46,11 @@ func (a *app) quotasCommand() *cobra.Command {
 			Use: use, Short: short,
 			Args: func(cmd *cobra.Command, args []string) error {
 				if len(args) < least || len(args) > most {
-					return usage(cmd.Name()+" takes "+strings.TrimSpace(strings.TrimPrefix(use, cmd.Name())), "see `%s --help`", cmd.CommandPath())
+					remedy := "see `" + cmd.CommandPath() + " --help`"
+					if cmd.Name() == "status" {
+						remedy = findID
+					}
+					return usage(cmd.Name()+" takes "+strings.TrimSpace(strings.TrimPrefix(use, cmd.Name())), "%s", remedy)
 				}
 				return nil
 			},
@@ -76,21 +81,21 @@ func (a *app) quotasCommand() *cobra.Command {
 			return a.showQuotas(all, asJSON)
 		}),
 		command("get SERVICE QUOTA", "Show a quota", 2, 2, func(ctx context.Context, c *quotas.Client, args []string) error {
-			q, standard, err := effective(ctx, c, args[0], args[1])
+			q, standard, err := withDefault(ctx, c, args[0], args[1])
 			if err != nil {
 				return quotaFailure(err)
 			}
 			return a.showQuota(q, standard, asJSON)
 		}),
 		request,
-		command("status ID", "Show where a request stands", 1, 1, func(ctx context.Context, c *quotas.Client, args []string) error {
+		command("status ID", "Show where a request stands; history lists the IDs", 1, 1, func(ctx context.Context, c *quotas.Client, args []string) error {
 			change, err := c.Status(ctx, args[0])
 			if err != nil {
-				return quotaFailure(err)
+				return statusFailure(err)
 			}
 			return a.showChanges([]quotas.Change{change}, asJSON)
 		}),
-		command("history SERVICE [QUOTA]", "List the requests that were made", 1, 2, func(ctx context.Context, c *quotas.Client, args []string) error {
+		command("history SERVICE [QUOTA]", "List the requests that were made, with their IDs", 1, 2, func(ctx context.Context, c *quotas.Client, args []string) error {
 			all, err := c.History(ctx, args[0], strings.Join(args[1:], ""))
 			if err != nil {
 				return quotaFailure(err)
@@ -110,21 +115,42 @@ func (a *app) quotaClient(cmd *cobra.Command, address string) (*quotas.Client, e
 		Endpoint: at.URL, FIPS: at.FIPS, DualStack: at.DualStack}, nil
 }
 
-// effective returns the quota with the value that holds, and AWS's default if the service knows both. For some quotas there
-// is only the default.
-func effective(ctx context.Context, c *quotas.Client, service, quota string) (q quotas.Quota, standard *float64, err error) {
+// effective returns the quota with the value that holds. For some quotas there is only AWS's default: then standard is true.
+func effective(ctx context.Context, c *quotas.Client, service, quota string) (q quotas.Quota, standard bool, err error) {
 	q, err = c.Get(ctx, service, quota)
-	d, none := c.Default(ctx, service, quota)
-	var refused *quotas.Error
-	switch {
-	case err == nil && none == nil:
-		return q, &d.Value, nil
-	case err == nil:
-		return q, nil, nil
-	case errors.As(err, &refused) && refused.Code == "NoSuchResourceException" && none == nil:
-		return d, &d.Value, nil
+	if !refusedWith(err, "NoSuchResourceException") {
+		return q, false, err
 	}
-	return quotas.Quota{}, nil, err
+	q, none := c.Default(ctx, service, quota)
+	if refusedWith(none, "NoSuchResourceException", "AccessDeniedException") {
+		return quotas.Quota{}, false, err
+	}
+	return q, true, none
+}
+
+// withDefault returns the quota, and AWS's default unless the service does not know it or does not let it be read.
+func withDefault(ctx context.Context, c *quotas.Client, service, quota string) (quotas.Quota, *float64, error) {
+	q, standard, err := effective(ctx, c, service, quota)
+	switch {
+	case err != nil:
+		return quotas.Quota{}, nil, err
+	case standard:
+		return q, &q.Value, nil
+	}
+	d, err := c.Default(ctx, service, quota)
+	switch {
+	case refusedWith(err, "NoSuchResourceException", "AccessDeniedException"):
+		return q, nil, nil
+	case err != nil:
+		return quotas.Quota{}, nil, err
+	}
+	return q, &d.Value, nil
+}
+
+// refusedWith reports that Service Quotas answered with one of these codes.
+func refusedWith(err error, codes ...string) bool {
+	var refused *quotas.Error
+	return errors.As(err, &refused) && slices.Contains(codes, refused.Code)
 }
 
 func (a *app) requestQuota(ctx context.Context, c *quotas.Client, args []string, dry, asJSON bool) error {
@@ -214,6 +240,19 @@ func quotaFailure(err error) error {
 	return f
 }
 
+const findID = "`credchain quotas history SERVICE` lists the requests with their IDs"
+
+// statusFailure says why a request was not found: by its ID, which other commands list than the quotas.
+func statusFailure(err error) error {
+	failure := quotaFailure(err)
+	var refused *quotas.Error
+	var bad *quotas.InputError
+	if errors.As(err, &refused) && refused.Code == "NoSuchResourceException" || errors.As(err, &bad) {
+		failureOf(failure).remedy = findID
+	}
+	return failure
+}
+
 var quotaRemedies = map[string]string{
 	"NoSuchResourceException":        "`credchain quotas list [SERVICE]` shows what there is in this region; --region chooses another",
 	"ResourceAlreadyExistsException": "a request for it is open; `credchain quotas history SERVICE QUOTA` shows it",
@@ -290,13 +329,13 @@ func documentOf(q quotas.Quota) quotaDocument {
 }
 
 func (a *app) showQuotas(all []quotas.Quota, asJSON bool) error {
-	doc, rows := []quotaDocument{}, [][]string{}
+	doc, rows := []quotaDocument{}, [][]string{{"QUOTA", "VALUE", "UNIT", "ADJUSTABLE", "NAME"}}
 	for _, q := range all {
-		fixed := ""
-		if !q.Adjustable {
-			fixed = "fixed"
+		unit := q.Unit
+		if unit == "" || unit == "None" {
+			unit = "-"
 		}
-		doc, rows = append(doc, documentOf(q)), append(rows, []string{q.QuotaCode, withUnit(q.Value, q.Unit), fixed, q.Name})
+		doc, rows = append(doc, documentOf(q)), append(rows, []string{q.QuotaCode, number(q.Value), unit, yesNo(q.Adjustable), q.Name})
 	}
 	return a.either(doc, rows, asJSON)
 }

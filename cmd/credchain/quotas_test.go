@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -17,10 +18,14 @@ import (
 // limits is Service Quotas with one quota, and a request for it if open is not 0.
 type limits struct {
 	fixed bool
+	unit  string // "": None
 	open  float64
 	lost  bool // the answer to a request for more does not come
 	deaf  bool // nor does the request
 	calls []string
+
+	standard string // the code with which the default is refused
+	absent   bool   // there is only the default
 }
 
 func (l *limits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -36,15 +41,22 @@ func (l *limits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	change := func(v float64) string {
 		return fmt.Sprintf(`{"Id":"id-1","ServiceCode":"ec2","QuotaCode":"L-1","QuotaName":"On-Demand","DesiredValue":%v,"Status":"PENDING","Created":1.7e9,"Unit":"None"}`, v)
 	}
-	quota := fmt.Sprintf(`{"ServiceCode":"ec2","QuotaCode":"L-1","QuotaName":"On-Demand","QuotaArn":"arn:q","Value":64,"Unit":"None","Adjustable":%v}`, !l.fixed)
+	unit := "None"
+	if l.unit != "" {
+		unit = l.unit
+	}
+	quota := fmt.Sprintf(`{"ServiceCode":"ec2","QuotaCode":"L-1","QuotaName":"On-Demand","QuotaArn":"arn:q","Value":64,"Unit":%q,"Adjustable":%v}`, unit, !l.fixed)
 	switch {
 	case operation == "ListServices":
 		io.WriteString(w, `{"Services":[{"ServiceCode":"ec2","ServiceName":"Amazon EC2"}]}`)
 	case operation == "ListServiceQuotas":
 		fmt.Fprintf(w, `{"Quotas":[%s]}`, quota)
+	case operation == "GetAWSDefaultServiceQuota" && l.standard != "":
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"__type":%q,"message":"not now"}`, l.standard)
 	case operation == "GetAWSDefaultServiceQuota":
 		fmt.Fprintf(w, `{"Quota":%s}`, strings.Replace(quota, "64", "5", 1))
-	case operation == "GetServiceQuota" && in["QuotaCode"] == "L-1":
+	case operation == "GetServiceQuota" && in["QuotaCode"] == "L-1" && !l.absent:
 		fmt.Fprintf(w, `{"Quota":%s}`, quota)
 	case strings.HasPrefix(operation, "ListRequested"):
 		if l.open == 0 {
@@ -87,8 +99,9 @@ func TestQuotas(t *testing.T) {
 		asks   bool
 	}{
 		"services":         {&limits{}, "list", exitFound, "ec2  Amazon EC2\n", "", false},
-		"list":             {&limits{}, "list ec2", exitFound, "L-1  64    On-Demand\n", "", false},
-		"list, fixed":      {&limits{fixed: true}, "list ec2", exitFound, "L-1  64  fixed  On-Demand\n", "", false},
+		"list":             {&limits{}, "list ec2", exitFound, "QUOTA  VALUE  UNIT  ADJUSTABLE  NAME\nL-1    64     -     yes         On-Demand\n", "", false},
+		"list, fixed":      {&limits{fixed: true}, "list ec2", exitFound, "QUOTA  VALUE  UNIT  ADJUSTABLE  NAME\nL-1    64     -     no          On-Demand\n", "", false},
+		"list, a unit":     {&limits{unit: "Megabytes"}, "list ec2", exitFound, "QUOTA  VALUE  UNIT       ADJUSTABLE  NAME\nL-1    64     Megabytes  yes         On-Demand\n", "", false},
 		"get":              {&limits{}, "get ec2 L-1", exitFound, "name        On-Demand\nvalue       64\ndefault     5\nadjustable  yes\nglobal      no\narn         arn:q\n", "", false},
 		"only a default":   {&limits{}, "get ec2 L-2", exitFound, "name        On-Demand\nvalue       5\n", "", false},
 		"request":          {&limits{}, "request ec2 L-1 128", exitFound, asked, "", true},
@@ -109,6 +122,9 @@ func TestQuotas(t *testing.T) {
 		"nothing":          {&limits{}, "request ec2 L-1 0", exitUsage, "", "VALUE: want more than 0", false},
 		"a quota's name":   {&limits{}, "get ec2 On/Demand", exitUsage, "", "QUOTA: only letters", false},
 		"no such quota":    {&limits{}, "status id-2", exitFailed, "", "NoSuchResourceException: no such quota", false},
+		"a wrong ID":       {&limits{}, "status id-2", exitFailed, "", "`credchain quotas history SERVICE` lists the requests with their IDs", false},
+		"no ID":            {&limits{}, "status", exitUsage, "", "status takes ID\n  `credchain quotas history SERVICE` lists", false},
+		"no ID at all":     {&limits{}, "status a/b", exitUsage, "", "`credchain quotas history SERVICE` lists", false},
 		"too few":          {&limits{}, "get ec2", exitUsage, "", "get takes SERVICE QUOTA", false},
 		"no such command":  {&limits{}, "lst", exitUsage, "", "did you mean list", false},
 		"nothing like it":  {&limits{}, "zzzzzz", exitUsage, "", "see `credchain quotas --help`", false},
@@ -159,4 +175,38 @@ func TestQuotasFail(t *testing.T) {
 	out, errs, code := l.machine("AWS_ENDPOINT_URL_SERVICE_QUOTAS=http://localhost:4566").run(t, "quotas", "list")
 	require.Equal(t, exitFound, code, errs)
 	require.NotEmpty(t, out)
+}
+
+// TestQuotasDefault: a default that there is not, or that may not be read, is left out; any other failure is one.
+func TestQuotasDefault(t *testing.T) {
+	t.Parallel()
+	const denied, none, slow = "AccessDeniedException", "NoSuchResourceException", "ThrottlingException"
+	for _, tt := range []struct {
+		standard string
+		absent   bool
+		args     string
+		code     int
+		errs     string
+	}{
+		{denied, false, "get ec2 L-1", exitFound, ""},
+		{none, false, "get ec2 L-1", exitFound, ""},
+		{slow, false, "get ec2 L-1", exitFailed, slow},
+		{"ServiceException", false, "get ec2 L-1", exitFailed, "ServiceException"},
+		{denied, true, "get ec2 L-1", exitFailed, none},
+		{none, true, "get ec2 L-1", exitFailed, none},
+		{slow, true, "get ec2 L-1", exitFailed, slow},
+		{slow, false, "request ec2 L-1 128 --dry-run", exitFound, ""},
+		{slow, true, "request ec2 L-1 128 --dry-run", exitFailed, slow},
+		{"", true, "request ec2 L-1 128 --dry-run", exitFound, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &limits{standard: tt.standard, absent: tt.absent}
+			out, errs, code := l.machine().run(t, append([]string{"quotas"}, strings.Fields(tt.args)...)...)
+			require.Equal(t, tt.code, code, "%v: %s", tt, errs)
+			require.Contains(t, errs, tt.errs, "%v", tt)
+			if code == exitFound && strings.HasPrefix(tt.args, "get") {
+				require.Contains(t, out, "value       64\nadjustable")
+			}
+		})
+	}
 }

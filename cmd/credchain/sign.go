@@ -25,7 +25,8 @@ func (a *app) signCommand() *cobra.Command {
 		Long:  signHelp,
 		Example: `  url='https://sqs.eu-central-1.amazonaws.com/?Action=ListQueues'
   credchain sign "$url" | curl -H @- "$url"
-  credchain sign --service execute-api -d @pet.json -H 'Content-Type: application/json' https://api.example/pets`,
+  credchain sign --service execute-api -d @pet.json -H 'Content-Type: application/json' https://api.example/pets
+  credchain sign --region-set '*' https://ALIAS.mrap.accesspoint.s3-global.amazonaws.com/key`,
 		Args: oneURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := a.build(cmd.Context(), &f, args[0])
@@ -71,6 +72,7 @@ func (a *app) signCommand() *cobra.Command {
 		},
 	}
 	f.bind(cmd)
+	f.bindRegionSet(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write method, URL and headers as JSON, for programs")
 	return cmd
 }

@@ -94,6 +94,93 @@ func TestSignJSON(t *testing.T) {
 	require.Empty(t, doc.Headers["X-Amz-Target"], "what was given is not written")
 }
 
+const accessPoint = "https://alias.mrap.accesspoint.s3-global.amazonaws.com/k"
+
+// TestRegionSet signs for several regions, with SigV4a.
+func TestRegionSet(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args                 []string
+		url, service, region string
+	}{
+		"an access point":     {[]string{"--region-set", "*"}, accessPoint, "s3", "*"},
+		"an event bus":        {[]string{"--region-set", "us-*, eu-west-1"}, "https://id.endpoint.events.amazonaws.com/", "events", "us-*,eu-west-1"},
+		"a key value store":   {[]string{"--region-set", "*"}, "https://1.cloudfront-kvs.global.api.aws/", "cloudfront-keyvaluestore", "*"},
+		"a usual host":        {[]string{"--region-set", "*"}, queueURL, "sqs", "*"},
+		"the service given":   {[]string{"--region-set", "*", "--service", "execute-api"}, "https://api.example/", "execute-api", "*"},
+		"and a region for it": {[]string{"--region-set", "*", "--region", "eu-west-1"}, queueURL, "sqs", "*"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := &machine{env: environment("AWS_EC2_METADATA_DISABLED=true")}
+			out, errs, code := m.run(t, append([]string{"sign", tt.url}, tt.args...)...)
+			require.Equal(t, exitFound, code, errs)
+			require.Contains(t, out, "AWS4-ECDSA-P256-SHA256")
+			verified, err := accepts(mine).Verify(signed(t, "GET", tt.url, "", out), time.Now())
+			require.NoError(t, err, out)
+			require.Equal(t, tt.service, verified.Service)
+			require.Equal(t, tt.region, verified.Region)
+
+			out, errs, code = m.run(t, append([]string{"presign", tt.url}, tt.args...)...)
+			require.Equal(t, exitFound, code, errs)
+			verified, err = accepts(mine).Verify(signed(t, "GET", strings.TrimSpace(out), "", ""), time.Now())
+			require.NoError(t, err, out)
+			require.Equal(t, tt.region, verified.Region)
+		})
+	}
+	for _, command := range []string{"sign", "presign", "curl"} {
+		for want, args := range map[string][]string{
+			"give --region-set '*'\n":           {accessPoint},
+			"for a set of regions (SigV4a)\n":   {accessPoint, "--region", "us-east-1", "--service", "s3"},
+			"--region-set: \"\" is no set":      {accessPoint, "--region-set", ""},
+			"write it as '*' or us-east-1,eu-*": {accessPoint, "--region-set", "us-east-1 eu-west-1"},
+			"  give --service NAME\n":           {"https://api.example/", "--region-set", "*"},
+		} {
+			m := &machine{env: environment("AWS_EC2_METADATA_DISABLED=true", "AWS_REGION=eu-west-1")}
+			out, errs, code := m.run(t, append([]string{command}, args...)...)
+			require.Equal(t, exitUsage, code, "%s %s", command, args)
+			require.Contains(t, errs, want)
+			require.Empty(t, out)
+		}
+	}
+	_, _, code := (&machine{}).run(t, "verify", accessPoint, "--region-set", "*")
+	require.Equal(t, exitUsage, code, "verify reads the set from the request")
+}
+
+// TestSignNoRegion does not sign for a region that nobody named.
+func TestSignNoRegion(t *testing.T) {
+	t.Parallel()
+	const address = "https://foo.example/"
+	for _, command := range []string{"sign", "presign", "curl"} {
+		m := &machine{env: environment("AWS_EC2_METADATA_DISABLED=true")}
+		out, errs, code := m.run(t, command, "--service", "execute-api", address)
+		require.Equal(t, exitUsage, code, command)
+		require.Contains(t, errs, "host \"foo.example\": it names no region, and none is configured\n  give --region NAME")
+		require.Empty(t, out)
+		require.Zero(t, m.requests.Load())
+	}
+	for name, m := range map[string]*machine{
+		"AWS_REGION":         {env: environment("AWS_REGION=eu-south-1")},
+		"AWS_DEFAULT_REGION": {env: environment("AWS_DEFAULT_REGION=eu-south-1")},
+		"the profile":        {env: environment(), files: map[string]string{"/home/u/.aws/config": "[default]\nregion = eu-south-1\n"}},
+	} {
+		m.env["AWS_EC2_METADATA_DISABLED"] = "true"
+		out, errs, code := m.run(t, "sign", "--service", "execute-api", address)
+		require.Equal(t, exitFound, code, "%s: %s", name, errs)
+		require.Contains(t, out, "/eu-south-1/execute-api/", name)
+	}
+	// On an instance it is the instance's.
+	m := &machine{imds: instance(time.Hour)}
+	out, errs, code := m.run(t, "sign", "--service", "execute-api", address)
+	require.Equal(t, exitFound, code, errs)
+	require.Contains(t, out, "/eu-south-2/execute-api/")
+	// A global service has one.
+	m = &machine{env: environment("AWS_EC2_METADATA_DISABLED=true")}
+	out, errs, code = m.run(t, "sign", "https://iam.amazonaws.com/?Action=ListUsers")
+	require.Equal(t, exitFound, code, errs)
+	require.Contains(t, out, "/us-east-1/iam/")
+}
+
 // TestSignFails wants no secret in what is said, and no output.
 func TestSignFails(t *testing.T) {
 	t.Parallel()
@@ -189,6 +276,10 @@ func TestPresignLimits(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out), &doc))
 	require.Equal(t, "credentials", doc["limited_by"])
 	require.Equal(t, map[string]any{"Host": []any{"b.s3.eu-west-1.amazonaws.com"}}, doc["headers"])
+	_, errs, _ = m.run(t, "presign", "https://b.s3.eu-west-1.amazonaws.com/k", "-H", "Host: other.example")
+	require.Contains(t, errs, "send these headers along, since they are signed:\nHost: other.example\n", "the URL does not say it")
+	_, errs, _ = m.run(t, "presign", "https://b.s3.eu-west-1.amazonaws.com/k")
+	require.NotContains(t, errs, "send these headers")
 
 	_, errs, code = m.run(t, "presign", "https://b.s3.eu-west-1.amazonaws.com/k", "--expires", "1h", "--min-validity", "30m")
 	require.Equal(t, exitFailed, code)
@@ -196,6 +287,27 @@ func TestPresignLimits(t *testing.T) {
 	_, errs, code = m.run(t, "presign", "https://b.s3.eu-west-1.amazonaws.com/k", "--expires", "169h")
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, errs, "7 days")
+	for want, args := range map[string]string{
+		"--min-validity is 30m, and the URL shall work only for 15m (--expires)\n  give --expires 30m, or more\n": "--min-validity 30m",
+		"--min-validity is 2d, and the URL shall work only for 3600 (--expires)\n":                                "--min-validity 2d --expires 3600",
+		"--min-validity is -1m":        "--min-validity=-1m",
+		"more than 7 days":             "--min-validity 8d",
+		"--expires is 1500ms, and":     "--expires 1500ms",
+		"7d, 12h, 30m, or as a number": "--expires soon",
+	} {
+		out, errs, code = m.run(t, append([]string{"presign", "https://b.s3.eu-west-1.amazonaws.com/k"}, strings.Fields(args)...)...)
+		require.Equal(t, exitUsage, code, args)
+		require.Contains(t, errs, want)
+		require.NotContains(t, errs, "field")
+		require.Empty(t, out)
+	}
+	for given, want := range map[string]string{"90": "90", "7d": "604800", "1d12h": "129600", "30m": "1800"} {
+		out, errs, code = m.run(t, "presign", "https://b.s3.eu-west-1.amazonaws.com/k", "--expires", given, "--min-validity", "60")
+		require.Equal(t, exitFound, code, errs)
+		require.Contains(t, out, "X-Amz-Expires="+want+"&")
+	}
+	out, _, _ = m.run(t, "presign", "https://b.s3.eu-west-1.amazonaws.com/k")
+	require.Contains(t, out, "X-Amz-Expires=900&", "the default")
 	for _, bad := range []string{"0s", "-1h", "1ms"} {
 		out, errs, code = m.run(t, "presign", "https://b.s3.eu-west-1.amazonaws.com/k", "--expires", bad)
 		require.Equal(t, exitUsage, code, "not the default")

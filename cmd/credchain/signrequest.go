@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/credchain/credchain/providers"
-	"github.com/credchain/credchain/sigv4"
 )
 
 const maxData = 256 << 20 // bytes of a body that are held
@@ -29,6 +28,8 @@ type requestFlags struct {
 	binary  []string
 	upload  string
 	service string
+
+	regionSet string // "" for a signature of one region
 }
 
 func (f *requestFlags) bind(cmd *cobra.Command) {
@@ -39,6 +40,11 @@ func (f *requestFlags) bind(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.binary, "data-binary", nil, "send `DATA` as -d does, but a file as it is")
 	flags.StringVarP(&f.upload, "upload-file", "T", "", "send a `FILE`, or - for standard input, as it is")
 	flags.StringVar(&f.service, "service", "", "the signing `NAME` of the service, such as s3 (default: what the host says)")
+}
+
+// bindRegionSet adds the flag for SigV4a to the commands that sign.
+func (f *requestFlags) bindRegionSet(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.regionSet, "region-set", "", "sign with SigV4a for these `REGIONS`, such as '*' or us-east-1,eu-*; multi-region hosts need it")
 }
 
 // build returns the request for a URL.
@@ -236,34 +242,6 @@ func (a *app) uploading(ctx context.Context, name string, u *url.URL) (*http.Req
 	r.GetBody = func() (io.ReadCloser, error) { return os.Open(name) }
 	r.Body, err = r.GetBody()
 	return r, err
-}
-
-// signer returns one for a request: for the service and the region that the flags say, else the host, and for the region
-// also the environment and the profile.
-func (a *app) signer(cmd *cobra.Command, f *requestFlags, r *http.Request) (*sigv4.Signer, error) {
-	s := &sigv4.Signer{Service: f.service}
-	if flag := cmd.Flag("region"); flag != nil && flag.Changed {
-		s.Region = strings.TrimSpace(flag.Value.String())
-	}
-	if s.Service != "" && s.Region != "" {
-		return s, nil
-	}
-	service, region, err := sigv4.HostScope(r.URL.Host)
-	if err != nil && s.Service == "" {
-		return nil, usage(err.Error(), "give --service NAME, and --region NAME unless the profile has one")
-	}
-	if s.Service == "" {
-		s.Service = service
-	}
-	if s.Region == "" {
-		s.Region = region
-	}
-	if s.Region == "" {
-		if s.Region, _, err = providers.Region(cmd.Context(), a.cfg); err != nil {
-			return nil, failed(err)
-		}
-	}
-	return s, nil
 }
 
 // carrier is what requests to other services than STS are sent with: the same CA bundle, and in tests the same world.

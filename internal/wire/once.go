@@ -8,16 +8,19 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 )
 
 // Once carries requests that must not be performed twice, below a transport that retries. What leaves open whether the
-// request was performed becomes a [*Sent], which is retried by nobody: a connection that broke, and an answer of 500 or more.
-// An answer of 4xx refuses, so nothing was performed, and it passes; so does one of success, unread.
+// request was performed becomes a [*Sent], which is retried by nobody: a connection that broke, and an answer of 400 or more
+// that does not refuse. An answer that refuses passes; so does one below 400, unread.
 type Once struct {
 	Base http.RoundTripper
 
-	// Throttled reports that an answer of 500 or more says that there were too many requests: nothing was performed.
-	Throttled func(*Response) bool
+	// Refuses reports that an answer of 400 or more is the service's own, and says that nothing was performed. What stands
+	// between, such as a proxy, can give up on a request that the service performs.
+	Refuses func(*Response) bool
 }
 
 // Sent is what a request met that left and may have been performed. It hides the error that is in it from whoever looks for
@@ -40,9 +43,10 @@ func (s *Sent) Error() string {
 
 // RoundTrip sends r once.
 func (o *Once) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := RoundTrip(o.Base, r)
+	var way passage
+	resp, err := RoundTrip(o.Base, way.watch(r))
 	switch {
-	case err != nil && NeverLeft(err):
+	case err != nil && (way.closed() || NeverLeft(err)):
 		return nil, err
 	case err != nil:
 		return nil, &Sent{Request: r, Err: err}
@@ -54,7 +58,7 @@ func (o *Once) RoundTrip(r *http.Request) (*http.Response, error) {
 	if answer.Body, err = ReadBody(resp, MaxBody); err != nil {
 		return nil, &Sent{r, answer, err}
 	}
-	if resp.StatusCode >= http.StatusInternalServerError && !o.Throttled(answer) {
+	if !o.Refuses(answer) {
 		return nil, &Sent{Request: r, Response: answer}
 	}
 	again := *resp
@@ -62,11 +66,32 @@ func (o *Once) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &again, nil
 }
 
-// NeverLeft reports that there was no connection to send the request over.
+// passage is how far a request came in net/http's transport. Not every reason for which there is no connection has a type by
+// which it is known: that a proxy refuses to connect is a text.
+type passage struct{ sought, found atomic.Bool }
+
+func (p *passage) watch(r *http.Request) *http.Request {
+	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { p.sought.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { p.found.Store(true) },
+	}))
+}
+
+// closed reports that a connection was looked for, and none found. Transports other than net/http's look for none.
+func (p *passage) closed() bool { return p.sought.Load() && !p.found.Load() }
+
+// NeverLeft reports that there was no connection to send the request over, as far as its error tells.
 func NeverLeft(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
 	var certificate *tls.CertificateVerificationError
-	var plain tls.RecordHeaderError
-	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial" || errors.As(err, &certificate) || errors.As(err, &plain)
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &dns), errors.As(err, &certificate):
+		return true
+	case errors.As(err, &op):
+		return op.Op == "dial" || op.Op == "proxyconnect"
+	}
+	// Only the error for the very first record has the connection; records later on can be bad as well.
+	return errors.As(err, &record) && record.Conn != nil
 }

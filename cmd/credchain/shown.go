@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/credchain/credchain/internal/wire"
+)
+
+// shown carries requests, and shows their headers and those of the answers, without secrets.
+type shown struct {
+	base http.RoundTripper
+	to   io.Writer
+}
+
+// assigned finds parameters, in an address and in Authorization.
+var assigned = regexp.MustCompile(`([\w.%-]+)=[^&\s"]+`)
+
+// withoutValue takes the value from a parameter that has the name of a secret.
+func withoutValue(parameter string) string {
+	written, _, _ := strings.Cut(parameter, "=")
+	name, err := url.QueryUnescape(written)
+	if err != nil || wire.SecretName(name) || strings.Contains(strings.ToLower(name), "signature") {
+		return written + "=REDACTED"
+	}
+	return parameter
+}
+
+func (s *shown) RoundTrip(r *http.Request) (*http.Response, error) {
+	host := r.Host
+	if host == "" {
+		host = r.URL.Host
+	}
+	secrets := spellings(r)
+	s.show(secrets, ">", fmt.Sprintf("%s %s", r.Method, r.URL.RequestURI()), http.Header{"Host": {host}}, r.Header)
+	resp, err := s.base.RoundTrip(r)
+	if err == nil {
+		s.show(secrets, "<", resp.Proto+" "+resp.Status, resp.Header)
+	}
+	return resp, err
+}
+
+func (s *shown) show(secrets []spelling, mark, first string, headers ...http.Header) {
+	text := first + "\n"
+	for _, h := range headers {
+		h = h.Clone()
+		for name := range h {
+			if wire.SecretName(name) && name != "Authorization" { // in which the signature alone is one
+				h[name] = []string{"REDACTED"}
+			}
+		}
+		text += headerLines(h)
+	}
+	text = assigned.ReplaceAllStringFunc(text, withoutValue)
+	if clean, err := io.ReadAll(mask(strings.NewReader(text), secrets)); err == nil {
+		lines := strings.TrimSuffix(printableLines(string(clean)), "\n")
+		fmt.Fprintf(s.to, "%s %s\n%s\n", mark, strings.ReplaceAll(lines, "\n", "\n"+mark+" "), mark)
+	}
+}
