@@ -167,7 +167,7 @@ func (u unit) at(i int) int {
 func undo(text []byte) unit {
 	u := unit{text: text}
 	for range 6 { // deeper than anybody nests them
-		if bytes.IndexAny(u.text, `%\&`) < 0 {
+		if !bytes.ContainsAny(u.text, `%\&`) {
 			break
 		}
 		next := unit{text: make([]byte, 0, len(u.text)), places: make([]int, 0, len(u.text)+1)}
