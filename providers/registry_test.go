@@ -179,7 +179,7 @@ func TestRegistry(t *testing.T) {
 			cmd := exec.Command(os.Args[0], "-test.run=^TestRegistry$", "-test.count=1")
 			instance := &awstest.IMDS{Role: "app", Credentials: awstest.Temporary("instance", time.Now().Add(time.Hour))}
 			cmd.Env = append(tt.env, registryRun+"="+how, "HOME="+home, "PATH="+os.Getenv("PATH"), "AWS_CONFIG_FILE="+config,
-				"AWS_EC2_METADATA_SERVICE_ENDPOINT="+awstest.Serve(t, instance), "AWS_ENDPOINT_URL_STS="+awstest.Serve(t, service))
+				"AWS_METADATA_SERVICE_TIMEOUT=30", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+awstest.Serve(t, instance), "AWS_ENDPOINT_URL_STS="+awstest.Serve(t, service))
 			if tt.fetches > 0 {
 				cmd.Env = append(cmd.Env, "AWS_CONTAINER_AUTHORIZATION_TOKEN="+strings.ReplaceAll(how, " ", "-"))
 			}

@@ -62,9 +62,9 @@ func openIn(history []Change) (Change, bool) {
 // Request asks AWS for another value of a quota, and may be repeated: if there is an open request for the quota, that one is
 // returned, with existing true, and none is made. If it is for another value, the error is an [*OpenError] beside it.
 //
-// The request is sent again only if it cannot have had an effect: no connection could be made, or AWS throttles. If its answer
-// gets lost, or is not Service Quotas', Request looks in the history: a new request for this value is taken for the one that was made, and if there is
-// none, the error wraps [ErrUnknown].
+// The request is sent again only if it cannot have had an effect: no connection could be made, or Service Quotas refuses in a
+// way that another attempt mends, such as throttling, expired credentials or a wrong clock. If its answer gets lost, or is not Service Quotas', Request looks in the history: a new request for this value is taken for the one
+// that was made, and if there is none, the error wraps [ErrUnknown].
 //
 // AWS may open a support case for a request.
 func (c *Client) Request(ctx context.Context, service, quota string, value float64) (change Change, existing bool, err error) {

@@ -25,8 +25,9 @@ type PresignInput struct {
 	Expires time.Duration
 
 	// MinValidity is for how long the URL must work at least. Credentials that expire sooner are renewed first, if the
-	// provider has a method Reject, as a Chain has; if that does not help, Presign fails with a [*ValidityError]. 0 asks only
-	// for credentials that have not expired.
+	// provider has a method Reject, as a Chain has: it asks its source, though not again and again, and waits for it for a few
+	// seconds. If that brings no better ones, Presign fails with a [*ValidityError]. 0 asks only for credentials that have
+	// not expired.
 	MinValidity time.Duration
 
 	// PayloadHash is the SHA-256 of the body that will be sent, in lower-case hex, or a constant such as
@@ -73,7 +74,7 @@ type ValidityError struct {
 	// MinValidity is how long the URL had to work.
 	MinValidity time.Duration
 
-	// Renewed says whether the provider was asked for better ones.
+	// Renewed says whether the provider was told to get better ones.
 	Renewed bool
 }
 
@@ -81,7 +82,7 @@ type ValidityError struct {
 func (e *ValidityError) Error() string {
 	renewed := "their provider cannot be made to renew them"
 	if e.Renewed {
-		renewed = "their provider has no better ones"
+		renewed = "their provider has given no better ones yet"
 	}
 	if e.Remaining <= 0 {
 		return fmt.Sprintf("the credentials expired at %s; %s", e.Expires.UTC().Format(time.RFC3339), renewed)

@@ -258,3 +258,19 @@ func TestCurlVerbose(t *testing.T) {
 		}
 	})
 }
+
+// TestWithoutValues: a secret parameter is found wherever it is.
+func TestWithoutValues(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"GET /?Action=ListQueues&X-Amz-Security-Token=canary HTTP/1.1":               "GET /?Action=ListQueues&X-Amz-Security-Token=REDACTED HTTP/1.1",
+		"Location: https://b.s3.example/year=2026/f?X-Amz-Security-Token=canary&a=b": "Location: https://b.s3.example/year=2026/f?X-Amz-Security-Token=REDACTED&a=b",
+		"Refresh: 0;url=https://h/?token=canary":                                     "Refresh: 0;url=https://h/?token=REDACTED",
+		"GET /a=b?X-Amz-Signature=canary":                                            "GET /a=b?X-Amz-Signature=REDACTED",
+		"Location: https://h/?next=https%3A%2F%2Fx%2F%3Ftoken%3Dcanary":              "Location: https://h/?next=REDACTED",
+		"Location: https://h/?next=https%3A%2F%2Fx%2F%3Fa%3Db":                       "Location: https://h/?next=https%3A%2F%2Fx%2F%3Fa%3Db",
+		strings.Repeat("a=", 10) + "canary":                                          strings.Repeat("a=", 9) + "REDACTED",
+	} {
+		require.Equal(t, want, withoutValues(text, 0))
+	}
+}

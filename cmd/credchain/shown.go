@@ -20,14 +20,22 @@ type shown struct {
 // assigned finds parameters, in an address and in Authorization.
 var assigned = regexp.MustCompile(`([\w.%-]+)=[^&\s"]+`)
 
-// withoutValue takes the value from a parameter that has the name of a secret.
-func withoutValue(parameter string) string {
-	written, _, _ := strings.Cut(parameter, "=")
-	name, err := url.QueryUnescape(written)
-	if err != nil || wire.SecretName(name) || strings.Contains(strings.ToLower(name), "signature") {
-		return written + "=REDACTED"
-	}
-	return parameter
+const maxNested = 8 // addresses in parameters of addresses; what is deeper is hidden
+
+// withoutValues takes the values from parameters that have the name of a secret, also where they are in the value of another.
+func withoutValues(text string, depth int) string {
+	return assigned.ReplaceAllStringFunc(text, func(parameter string) string {
+		written, value, _ := strings.Cut(parameter, "=")
+		hidden := written + "=REDACTED"
+		name, err := url.QueryUnescape(written)
+		if err != nil || depth == maxNested || wire.SecretName(name) || strings.Contains(strings.ToLower(name), "signature") {
+			return hidden
+		}
+		if plain, err := url.QueryUnescape(value); err == nil && plain != value && withoutValues(plain, depth+1) != plain {
+			return hidden
+		}
+		return written + "=" + withoutValues(value, depth+1)
+	})
 }
 
 func (s *shown) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -55,7 +63,7 @@ func (s *shown) show(secrets []spelling, mark, first string, headers ...http.Hea
 		}
 		text += headerLines(h)
 	}
-	text = assigned.ReplaceAllStringFunc(text, withoutValue)
+	text = withoutValues(text, 0)
 	if clean, err := io.ReadAll(mask(strings.NewReader(text), secrets)); err == nil {
 		lines := strings.TrimSuffix(printableLines(string(clean)), "\n")
 		fmt.Fprintf(s.to, "%s %s\n%s\n", mark, strings.ReplaceAll(lines, "\n", "\n"+mark+" "), mark)

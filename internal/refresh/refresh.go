@@ -130,7 +130,8 @@ func (v *Value[T]) Get(ctx context.Context, by Caller, fetch Fetch[T]) (*Held[T]
 			if f == nil {
 				f = v.launch(ctx, h, fetch, by.Background, need == mandatory)
 			}
-			if v.wait(ctx, f, h, need) {
+			// Meanwhile the value may have been forgotten, or a machine have slept.
+			if v.wait(ctx, f, h, need) && v.flight == f && !h.expired(time.Now()) {
 				return h, nil
 			}
 		}

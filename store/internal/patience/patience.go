@@ -29,7 +29,8 @@ func Share(ctx context.Context, limit time.Duration) time.Duration {
 }
 
 // Patience is what has been waited in vain for each lock. Together that is at most two minutes, until somebody gets
-// the lock: one who never lets go costs no more. The zero Patience is ready. It must not be copied.
+// the lock, or nobody has waited for ten minutes: one who never lets go costs little more. The zero Patience is ready. It
+// must not be copied.
 type Patience struct {
 	mu    sync.Mutex
 	spent map[string]waited
