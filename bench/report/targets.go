@@ -66,7 +66,7 @@ func (m *measured) required() []target {
 	}...)
 	for _, procs := range []string{"1", "2", "8"} {
 		row := "Warm/expiring-" + procs + "-procs"
-		targets = append(targets, target{what: "warm, GOMAXPROCS=" + procs + ": to an atomic load and the wall clock", row: row, value: m.ratio(row, floor), limit: 1.2, guard: 1.3, format: times})
+		targets = append(targets, target{what: "warm, GOMAXPROCS=" + procs + ": to an atomic load and the wall clock", row: row, value: m.ratio(row, floor), limit: 1.2, guard: 1.5, format: times})
 	}
 	for _, row := range []string{"Warm/expiring/serial", "Warm/static/serial"} {
 		targets = append(targets, target{what: row + ": allocations", row: row, alone: true, value: m.best(row, ours, allocations), format: count})
