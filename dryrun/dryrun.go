@@ -179,7 +179,7 @@ func (c *Client) check(ctx context.Context, action string, parameters url.Values
 	case errors.As(err, &sent) && sent.Err == nil:
 		return read(address, sent.Response, sent.Request)
 	case errors.As(err, &sent):
-		return Result{}, fmt.Errorf("%s: %w", address, interrupted(sent))
+		return Result{}, fmt.Errorf("%s: %w", address, sent.Cause())
 	case err != nil:
 		return Result{}, fmt.Errorf("%s: %w", address, err)
 	case resp.StatusCode < http.StatusMultipleChoices:
@@ -191,14 +191,6 @@ func (c *Client) check(ctx context.Context, action string, parameters url.Values
 		return Result{}, fmt.Errorf("%s: %w", address, err)
 	}
 	return read(address, answer, resp.Request)
-}
-
-// interrupted is the error for a request that was sent, and for which there is no whole answer.
-func interrupted(s *wire.Sent) error {
-	if s.Response != nil {
-		return fmt.Errorf("HTTP status %d: %w", s.Response.StatusCode, s.Err)
-	}
-	return s.Err
 }
 
 func formOf(action string, parameters url.Values) (string, error) {

@@ -2,8 +2,8 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -194,17 +194,12 @@ func (c *Container) token() (string, error) {
 
 // readToken reads a file that holds one line, with or without its line end.
 func (s *System) readToken(f setting) (string, error) {
-	r, err := s.open(f.value)
-	if err != nil {
-		return "", &failure{what: f.where(), err: err}
-	}
-	defer r.Close()
-	raw, err := io.ReadAll(io.LimitReader(r, maxToken+1))
-	if err != nil {
-		return "", &failure{what: f.where(), err: err}
-	}
-	if len(raw) > maxToken {
+	raw, err := s.readAtMost(f.value, maxToken)
+	switch {
+	case errors.Is(err, errTooLong):
 		return "", &failure{what: fmt.Sprintf("%s (%s) is longer than a token's 16 KiB", f.value, f.where())}
+	case err != nil:
+		return "", &failure{what: f.where(), err: err}
 	}
 	token := strings.TrimSpace(string(raw))
 	if strings.IndexFunc(token, isControl) >= 0 {

@@ -118,6 +118,8 @@ func (s *System) open(name string) (io.ReadCloser, error) {
 	return f, nil
 }
 
+var errTooLong = errors.New("longer")
+
 // readAtMost reads a whole file, unless it is longer than it can be.
 func (s *System) readAtMost(name string, most int64) ([]byte, error) {
 	f, err := s.open(name)
@@ -130,7 +132,7 @@ func (s *System) readAtMost(name string, most int64) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case int64(len(raw)) > most:
-		return nil, fmt.Errorf("%s is longer than %d bytes", name, most)
+		return nil, fmt.Errorf("%s is %w than %d bytes", name, errTooLong, most)
 	}
 	return raw, nil
 }

@@ -135,10 +135,8 @@ func (c *Client) call(ctx context.Context, operation string, in, out any) (clean
 	switch {
 	case errors.As(err, &sent) && sent.Err == nil:
 		return nil, &lostError{refusal(address, sent.Response, cleaner(sent.Request))}
-	case errors.As(err, &sent) && sent.Response != nil:
-		return nil, &lostError{fmt.Errorf("%s: HTTP status %d: %w", address, sent.Response.StatusCode, sent.Err)}
 	case errors.As(err, &sent):
-		return nil, &lostError{fmt.Errorf("%s: %w", address, sent.Err)}
+		return nil, &lostError{fmt.Errorf("%s: %w", address, sent.Cause())}
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", address, err)
 	}

@@ -31,14 +31,17 @@ type Sent struct {
 	Err      error         // of the connection, or of reading the answer; nil if that is whole
 }
 
-func (s *Sent) Error() string {
+func (s *Sent) Error() string { return s.Cause().Error() }
+
+// Cause is what s says, as an error that hides nothing.
+func (s *Sent) Cause() error {
 	switch {
 	case s.Err == nil:
-		return fmt.Sprintf("HTTP status %d", s.Response.StatusCode)
+		return fmt.Errorf("HTTP status %d", s.Response.StatusCode)
 	case s.Response != nil:
-		return fmt.Sprintf("HTTP status %d: %v", s.Response.StatusCode, s.Err)
+		return fmt.Errorf("HTTP status %d: %w", s.Response.StatusCode, s.Err)
 	}
-	return s.Err.Error()
+	return s.Err
 }
 
 // RoundTrip sends r once.
